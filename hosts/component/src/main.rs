@@ -1,0 +1,156 @@
+//! Asks a component what an order costs, and answers its questions about prices meanwhile.
+//! Notice that both directions are plain Rust: bindgen! read the same WIT as the guest did.
+//! Run: just run component
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, bindgen};
+use wasmtime::error::Context;
+use wasmtime::{Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure};
+use wasmtime_wasi::p2;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+bindgen!({ path: "../../wit/component" });
+
+/// Price an order by the rules in a component.
+#[derive(Parser)]
+struct Cli {
+    /// The customer is a gold one
+    #[arg(long)]
+    gold: bool,
+    /// Wrap it as a gift
+    #[arg(long)]
+    gift_wrap: bool,
+    /// Send it by express
+    #[arg(long)]
+    express: bool,
+    /// A coupon code
+    #[arg(long, value_name = "CODE")]
+    coupon: Option<String>,
+
+    /// The guest, a component
+    #[arg(value_name = "GUEST.wasm")]
+    guest: PathBuf,
+
+    /// What is ordered; this shop sells `mug`, `lamp` and `chair`
+    #[arg(value_name = "SKU=QUANTITY", value_parser = item)]
+    items: Vec<Item>,
+}
+
+fn item(value: &str) -> Result<Item, String> {
+    let (sku, quantity) = value
+        .split_once('=')
+        .ok_or("write SKU=QUANTITY, for example mug=2")?;
+    let quantity = quantity
+        .parse()
+        .map_err(|_| format!("`{quantity}` is not a quantity"))?;
+    Ok(Item {
+        sku: sku.to_owned(),
+        quantity,
+    })
+}
+
+/// The state of the host while the guest runs.
+struct Shop {
+    prices: BTreeMap<&'static str, u32>,
+    ctx: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Shop {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.ctx,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl PricingImports for Shop {
+    fn unit_price(&mut self, sku: String) -> Option<u32> {
+        let price = self.prices.get(sku.as_str()).copied();
+        println!("host: unit-price {sku:?} is {price:?}");
+        price
+    }
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let guest = cli.guest.display();
+
+    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
+    let cache = Cache::new(CacheConfig::new()).ok();
+    let engine = Engine::new(Config::new().cache(cache))?;
+
+    // 2. Code: a Component, from the path given.
+    let wasm = std::fs::read(&cli.guest).with_context(|| {
+        format!("cannot read {guest}: check the path, or build the guest first")
+    })?;
+    ensure!(
+        wasm.starts_with(b"\0asm"),
+        "{guest} is not WebAssembly: give the .wasm file that cargo made"
+    );
+    let component = Component::from_binary(&engine, &wasm).with_context(|| {
+        format!("{guest} is not a component: build the guest with --target wasm32-wasip2")
+    })?;
+
+    // 3. Linker: what the guest may import. The world's own import, and WASI 0.2, which std brings
+    //    along in every guest even where the guest only computes.
+    let mut linker: Linker<Shop> = Linker::new(&engine);
+    Pricing::add_to_linker::<_, HasSelf<_>>(&mut linker, |shop| shop)?;
+    p2::add_to_linker_sync(&mut linker)?;
+
+    // 4. Store: this guest's state and capabilities.
+    let shop = Shop {
+        prices: BTreeMap::from([("mug", 1250), ("lamp", 4900), ("chair", 12900)]),
+        ctx: WasiCtx::builder().inherit_stderr().build(), // a panic says where
+        table: ResourceTable::new(),
+    };
+    let mut store = Store::new(&engine, shop);
+
+    // 5. Instantiate and call.
+    let pricing = Pricing::instantiate(&mut store, &component, &linker).with_context(|| {
+        format!("{guest} does not fit the world shop:pricing/pricing: build it from wit/component")
+    })?;
+    let order = Order {
+        tier: if cli.gold { Tier::Gold } else { Tier::Standard },
+        extras: extras(&cli),
+        items: cli.items,
+        coupon: cli.coupon,
+    };
+    println!("host: price {order:?}");
+    match pricing.call_price(&mut store, &order) {
+        // What the guest says, in its own words: a value, no trap.
+        Ok(Ok(quote)) => {
+            println!("host: {quote:?}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(Err(problem)) => {
+            eprintln!("host: no quote, {problem}");
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => {
+            let trapped = error.is::<Trap>();
+            let error = error.context(format!("{guest} failed while it ran"));
+            if !trapped {
+                return Err(error);
+            }
+            eprintln!("Error: {error:?}");
+            Ok(ExitCode::from(134)) // as the wasmtime CLI, and a shell for a program that aborts
+        }
+    }
+}
+
+fn extras(cli: &Cli) -> Extras {
+    let mut extras = Extras::empty();
+    if cli.gift_wrap {
+        extras |= Extras::GIFT_WRAP;
+    }
+    if cli.express {
+        extras |= Extras::EXPRESS;
+    }
+    extras
+}

@@ -1,0 +1,158 @@
+//! What the tests of all examples share: build a guest, start a host, bring bad input.
+//! Notice that nothing here knows an example; what an example promises stands in tests/tests.
+//! Run: just test
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The root folder of the workspace, absolute.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ has a parent")
+        .to_owned()
+}
+
+/// The names of all examples: the folders in `examples/`, sorted.
+///
+/// # Panics
+/// If the folder cannot be read.
+pub fn examples() -> Vec<String> {
+    let entries = fs::read_dir(root().join("examples")).expect("examples/ is a folder");
+    let entries = entries.map(|entry| entry.expect("examples/ can be listed"));
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = folders
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Builds `package` for the wasm target `target` and returns the path of its `.wasm` file.
+///
+/// # Panics
+/// If the build fails (cargo's messages are in the panic) or makes no `.wasm` file.
+pub fn guest(package: &str, target: &str) -> PathBuf {
+    guest_with(package, target, &[])
+}
+
+/// As [`guest`], with further arguments for `cargo build`, such as `--profile small`.
+pub fn guest_with(package: &str, target: &str, args: &[&str]) -> PathBuf {
+    build(
+        &[&["--package", package, "--target", target], args].concat(),
+        |file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        },
+    )
+}
+
+/// The host `package`, built and ready to be given arguments. It runs in the root folder with
+/// backtraces off, so that what it prints is the same everywhere.
+///
+/// # Panics
+/// If the build fails; cargo's messages are in the panic.
+pub fn host(package: &str) -> assert_cmd::Command {
+    let program = build(&["--package", package], |file| {
+        file.file_stem().is_some_and(|stem| stem == package)
+    });
+    let mut command = assert_cmd::Command::new(program);
+    command.current_dir(root()).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Runs a `cargo build` at the root and returns the file that it made and `wanted` picks.
+fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
+    let output = command("cargo", &root())
+        .args(["build", "--message-format", "json-render-diagnostics"])
+        .args(args)
+        .output()
+        .expect("cargo starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // One JSON object a line; those of the reason `compiler-artifact` have `filenames`.
+    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let messages = messages.map(|message| message.expect("cargo speaks JSON"));
+    let files = messages.flat_map(|message| {
+        let files = message["filenames"].as_array().cloned().unwrap_or_default();
+        files
+            .into_iter()
+            .filter_map(|file| Some(PathBuf::from(file.as_str()?)))
+    });
+    let mut files = files.filter(|file| wanted(file));
+    files
+        .next()
+        .expect("the build made the file that was asked for")
+}
+
+/// A `cargo` or `just` command at `dir` that prints the same everywhere: no colours, no progress
+/// bar, no backtraces, and nothing of the package whose test is running.
+pub fn command(program: &str, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if [
+            "CARGO_PKG_",
+            "CARGO_BIN_",
+            "CARGO_MANIFEST_",
+            "CARGO_CRATE_",
+        ]
+        .iter()
+        .any(|p| text.starts_with(p))
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never");
+    command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Files that are not what a host expects. They live as long as this value.
+pub struct BadInput(tempfile::TempDir);
+
+impl BadInput {
+    /// # Panics
+    /// If the files cannot be written.
+    #[expect(clippy::new_without_default, reason = "it writes files")]
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        fs::write(dir.path().join("notes.txt"), "not wasm\n").expect("a text file");
+        fs::write(dir.path().join("empty.wasm"), "").expect("an empty file");
+        Self(dir)
+    }
+
+    /// A path at which there is nothing.
+    pub fn missing(&self) -> PathBuf {
+        self.0.path().join("missing.wasm")
+    }
+
+    /// A file that holds text.
+    pub fn text(&self) -> PathBuf {
+        self.0.path().join("notes.txt")
+    }
+
+    /// A file of no bytes.
+    pub fn empty(&self) -> PathBuf {
+        self.0.path().join("empty.wasm")
+    }
+
+    /// A module from text format, written beside the others.
+    ///
+    /// # Panics
+    /// If the text is not a module.
+    pub fn module(&self, name: &str, wat: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, wat::parse_str(wat).expect("a module in text format")).expect("a file");
+        path
+    }
+}
