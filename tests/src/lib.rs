@@ -16,6 +16,29 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
+/// The folder that cargo builds into, absolute; it may lie outside of the workspace.
+///
+/// # Panics
+/// If cargo cannot read the workspace.
+pub fn target() -> PathBuf {
+    let arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--no-deps",
+        "--offline",
+    ];
+    let output = command("cargo", &root())
+        .args(arguments)
+        .output()
+        .expect("cargo starts");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo speaks JSON");
+    metadata["target_directory"]
+        .as_str()
+        .expect("a folder to build into")
+        .into()
+}
+
 /// The names of all examples: the folders in `examples/`, sorted.
 ///
 /// # Panics

@@ -27,13 +27,9 @@ struct Cli {
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     vars: Vec<(String, String)>,
 
-    /// The guest, a core module for wasm32-wasip1
-    #[arg(value_name = "GUEST.wasm")]
-    guest: PathBuf,
-
-    /// The guest's arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    /// The guest, a core module for wasm32-wasip1, and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_names = ["GUEST.wasm", "ARGS"])]
+    guest_and_args: Vec<String>,
 }
 
 fn dir(value: &str) -> Result<(PathBuf, String), Infallible> {
@@ -50,27 +46,27 @@ fn variable(value: &str) -> Result<(String, String), String> {
     }
 }
 
+/// How a core module begins: the magic number, then version 1, where a component has 13.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
-    let guest = cli.guest.display();
-    // By convention a program's first argument is its own name.
-    let name = cli.guest.file_name().unwrap_or_default().to_string_lossy();
+    let guest = &cli.guest_and_args[0];
 
     // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
     let cache = Cache::new(CacheConfig::new()).ok();
     let engine = Engine::new(Config::new().cache(cache))?;
 
     // 2. Code: a Module, from the path given.
-    let wasm = std::fs::read(&cli.guest).with_context(|| {
+    let wasm = std::fs::read(guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm"),
-        "{guest} is not WebAssembly: give the .wasm file that cargo made"
+        wasm.starts_with(CORE_MODULE),
+        "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32-wasip1"
     );
-    let module = Module::from_binary(&engine, &wasm).with_context(|| {
-        format!("{guest} is not a core module: build the guest with --target wasm32-wasip1")
-    })?;
+    let module = Module::from_binary(&engine, &wasm)
+        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
 
     // 3. Linker: what the guest may import. Here all of preview 1; which files, variables and
     //    arguments it finds there is decided in step 4.
@@ -80,7 +76,7 @@ fn main() -> Result<ExitCode> {
     // 4. Store: this guest's state and capabilities.
     let mut wasi = WasiCtx::builder();
     wasi.inherit_stdio(); // it speaks to the terminal, or to where the shell sends it
-    wasi.arg(name).args(&cli.args);
+    wasi.args(&cli.guest_and_args); // by convention the first is the program itself
     wasi.envs(&cli.vars); // these, and none of the host's own
     for (host, guest) in &cli.dirs {
         wasi.preopened_dir(host, guest, FsPerms::ReadWrite)

@@ -77,6 +77,9 @@ impl PricingImports for Shop {
     }
 }
 
+/// How a component begins: the magic number, then version 13, where a core module has 1.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
@@ -90,12 +93,11 @@ fn main() -> Result<ExitCode> {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm"),
-        "{guest} is not WebAssembly: give the .wasm file that cargo made"
+        wasm.starts_with(COMPONENT),
+        "{guest} is not a component (but a core module, or no WebAssembly): build the guest with --target wasm32-wasip2"
     );
-    let component = Component::from_binary(&engine, &wasm).with_context(|| {
-        format!("{guest} is not a component: build the guest with --target wasm32-wasip2")
-    })?;
+    let component = Component::from_binary(&engine, &wasm)
+        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
 
     // 3. Linker: what the guest may import. The world's own import, and WASI 0.2, which std brings
     //    along in every guest even where the guest only computes.

@@ -19,6 +19,9 @@ struct Cli {
     guest: PathBuf,
 }
 
+/// How a core module begins: the magic number, then version 1, where a component has 13.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
@@ -32,11 +35,11 @@ fn main() -> Result<ExitCode> {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm"),
-        "{guest} is not WebAssembly: give the .wasm file that cargo made"
+        wasm.starts_with(CORE_MODULE),
+        "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32v1-none or wasm32-wasip1"
     );
     let module = Module::from_binary(&engine, &wasm)
-        .with_context(|| format!("{guest} is not a core module: build the guest with --target wasm32v1-none or wasm32-wasip1"))?;
+        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
     println!("host: {} bytes", wasm.len());
     for import in module.imports() {
         println!("host: imports {}::{}", import.module(), import.name());

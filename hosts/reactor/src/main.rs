@@ -29,6 +29,9 @@ struct Cli {
     names: Vec<String>,
 }
 
+/// How a core module begins: the magic number, then version 1, where a component has 13.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
@@ -42,12 +45,11 @@ fn main() -> Result<ExitCode> {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm"),
-        "{guest} is not WebAssembly: give the .wasm file that cargo made"
+        wasm.starts_with(CORE_MODULE),
+        "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32-wasip1"
     );
-    let module = Module::from_binary(&engine, &wasm).with_context(|| {
-        format!("{guest} is not a core module: build the guest with --target wasm32-wasip1")
-    })?;
+    let module = Module::from_binary(&engine, &wasm)
+        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
 
     // 3. Linker: what the guest may import. std needs preview 1 even where the guest only computes.
     let mut linker: Linker<WasiP1Ctx> = Linker::new(&engine);
