@@ -33,6 +33,10 @@ fmt:
 lint: targets
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
+    @for guest in guests/*/; do \
+        echo "(cd $guest && cargo clippy --all-targets -- -D warnings)" >&2; \
+        (cd "$guest" && cargo clippy --quiet --all-targets -- -D warnings) || exit 1; \
+    done
 
 # Stop with one line unless there is such an example.
 [no-exit-message, positional-arguments, private]

@@ -8,12 +8,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The root folder of the workspace, absolute.
+/// The root folder of the workspace, absolute. cargo says at run time where it is: what it built in
+/// a shared target folder may have been compiled in another copy of the workspace.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ has a parent")
-        .to_owned()
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&manifest).parent().expect("tests/ has a parent").to_owned()
 }
 
 /// The folder that cargo builds into, absolute; it may lie outside of the workspace.
@@ -21,22 +21,10 @@ pub fn root() -> PathBuf {
 /// # Panics
 /// If cargo cannot read the workspace.
 pub fn target() -> PathBuf {
-    let arguments = [
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--offline",
-    ];
-    let output = command("cargo", &root())
-        .args(arguments)
-        .output()
-        .expect("cargo starts");
+    let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+    let output = command("cargo", &root()).args(arguments).output().expect("cargo starts");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo speaks JSON");
-    metadata["target_directory"]
-        .as_str()
-        .expect("a folder to build into")
-        .into()
+    metadata["target_directory"].as_str().expect("a folder to build into").into()
 }
 
 /// The names of all examples: the folders in `examples/`, sorted.
@@ -47,9 +35,7 @@ pub fn examples() -> Vec<String> {
     let entries = fs::read_dir(root().join("examples")).expect("examples/ is a folder");
     let entries = entries.map(|entry| entry.expect("examples/ can be listed"));
     let folders = entries.filter(|entry| entry.path().is_dir());
-    let mut names: Vec<_> = folders
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> = folders.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -64,13 +50,9 @@ pub fn guest(package: &str, target: &str) -> PathBuf {
 
 /// As [`guest`], with further arguments for `cargo build`, such as `--profile small`.
 pub fn guest_with(package: &str, target: &str, args: &[&str]) -> PathBuf {
-    build(
-        &[&["--package", package, "--target", target], args].concat(),
-        |file| {
-            file.extension()
-                .is_some_and(|extension| extension == "wasm")
-        },
-    )
+    build(&[&["--package", package, "--target", target], args].concat(), |file| {
+        file.extension().is_some_and(|extension| extension == "wasm")
+    })
 }
 
 /// The host `package`, built and ready to be given arguments. It runs in the root folder with
@@ -79,9 +61,8 @@ pub fn guest_with(package: &str, target: &str, args: &[&str]) -> PathBuf {
 /// # Panics
 /// If the build fails; cargo's messages are in the panic.
 pub fn host(package: &str) -> assert_cmd::Command {
-    let program = build(&["--package", package], |file| {
-        file.file_stem().is_some_and(|stem| stem == package)
-    });
+    let program =
+        build(&["--package", package], |file| file.file_stem().is_some_and(|stem| stem == package));
     let mut command = assert_cmd::Command::new(program);
     command.current_dir(root()).env("RUST_BACKTRACE", "0");
     command
@@ -94,48 +75,33 @@ fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
         .args(args)
         .output()
         .expect("cargo starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // One JSON object a line; those of the reason `compiler-artifact` have `filenames`.
     let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
     let messages = messages.map(|message| message.expect("cargo speaks JSON"));
     let files = messages.flat_map(|message| {
         let files = message["filenames"].as_array().cloned().unwrap_or_default();
-        files
-            .into_iter()
-            .filter_map(|file| Some(PathBuf::from(file.as_str()?)))
+        files.into_iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)))
     });
     let mut files = files.filter(|file| wanted(file));
-    files
-        .next()
-        .expect("the build made the file that was asked for")
+    files.next().expect("the build made the file that was asked for")
 }
 
 /// A `cargo` or `just` command at `dir` that prints the same everywhere: no colours, no progress
-/// bar, no backtraces, and nothing of the package whose test is running.
+/// bar, no backtraces, and nothing that cargo told the test of its own package.
 pub fn command(program: &str, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if [
-            "CARGO_PKG_",
-            "CARGO_BIN_",
-            "CARGO_MANIFEST_",
-            "CARGO_CRATE_",
-        ]
-        .iter()
-        .any(|p| text.starts_with(p))
+        if ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_CRATE_"]
+            .iter()
+            .any(|p| text.starts_with(p))
         {
             command.env_remove(&name);
         }
     }
-    command
-        .env("CARGO_TERM_COLOR", "never")
-        .env("CARGO_TERM_PROGRESS_WHEN", "never");
+    command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
     command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
     command
 }
@@ -169,13 +135,13 @@ impl BadInput {
         self.0.path().join("empty.wasm")
     }
 
-    /// A module from text format, written beside the others.
+    /// A module or component from text format, written beside the others.
     ///
     /// # Panics
-    /// If the text is not a module.
+    /// If the text is neither.
     pub fn module(&self, name: &str, wat: &str) -> PathBuf {
         let path = self.0.path().join(name);
-        fs::write(&path, wat::parse_str(wat).expect("a module in text format")).expect("a file");
+        fs::write(&path, wat::parse_str(wat).expect("text format")).expect("a file");
         path
     }
 }

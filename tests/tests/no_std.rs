@@ -17,15 +17,10 @@ static BUILDS: Mutex<()> = Mutex::new(());
 /// The cells of each row of the table on the page whose first heading is `heading`.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let page = fs::read_to_string(root().join("examples/no_std/README.md")).unwrap();
-    let lines = page
-        .lines()
-        .skip_while(|line| !line.starts_with(&format!("| {heading} |")));
+    let lines = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
     let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
     let cells = |line: &str| {
-        line.trim_matches('|')
-            .split(" | ")
-            .map(|cell| cell.trim().to_owned())
-            .collect()
+        line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
     };
     rows.map(cells).collect()
 }
@@ -54,29 +49,13 @@ fn the_sizes_on_the_page_are_true() {
     let mut page = fs::read_to_string(root().join("examples/no_std/README.md")).unwrap();
     let mut wrong = Vec::new();
     for row in rows {
-        let [_, arguments, bytes] = &row[..] else {
-            panic!("three cells: {row:?}")
-        };
+        let [_, arguments, bytes] = &row[..] else { panic!("three cells: {row:?}") };
         let arguments: Vec<_> = arguments.trim_matches('`').split(' ').collect();
-        let output = tests::command("cargo", &root())
-            .args(&arguments)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let package = arguments[arguments
-            .iter()
-            .position(|word| *word == "--package")
-            .unwrap()
-            + 1];
-        let profile = if arguments.contains(&"small") {
-            "small"
-        } else {
-            "release"
-        };
+        let output = tests::command("cargo", &root()).args(&arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let package =
+            arguments[arguments.iter().position(|word| *word == "--package").unwrap() + 1];
+        let profile = if arguments.contains(&"small") { "small" } else { "release" };
         let made = tests::target()
             .join("wasm32-wasip1")
             .join(profile)
@@ -86,9 +65,7 @@ fn the_sizes_on_the_page_are_true() {
         if *bytes != actual {
             let line = format!("| `{}` | ", arguments.join(" "));
             page = page.replace(&format!("{line}{bytes} |"), &format!("{line}{actual} |"));
-            wrong.push(format!(
-                "{arguments:?} makes {actual} bytes, the page says {bytes}"
-            ));
+            wrong.push(format!("{arguments:?} makes {actual} bytes, the page says {bytes}"));
         }
     }
     if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
@@ -102,18 +79,11 @@ fn the_smallest_is_within_a_quarter_of_what_a_hand_writes() {
     let wat = fs::read_to_string(root().join("guests/no_std/hello.wat")).unwrap();
     let bad = BadInput::new();
     let by_hand = bad.module("hello.wasm", &wat);
-    host("no_std_host")
-        .arg(&by_hand)
-        .assert()
-        .success()
-        .stdout(contains("hello without std"));
+    host("no_std_host").arg(&by_hand).assert().success().stdout(contains("hello without std"));
     let by_hand = fs::metadata(by_hand).unwrap().len();
     let rows = table("guest");
     let smallest: u64 = rows.last().unwrap()[2].parse().unwrap();
-    assert!(
-        smallest * 4 <= by_hand * 5,
-        "{smallest} against {by_hand} bytes"
-    );
+    assert!(smallest * 4 <= by_hand * 5, "{smallest} against {by_hand} bytes");
 }
 
 /// A crate that is made for one row of the second table.
@@ -172,37 +142,17 @@ fn recipes() -> Vec<Recipe> {
         )
     };
     vec![
-        recipe(
-            "cdylib",
-            "wasm32-wasip1",
-            "nothing, it is this guest",
-            start(),
-        ),
-        recipe(
-            "cdylib",
-            "wasm32v1-none",
-            "nothing, it is this guest",
-            start(),
-        ),
+        recipe("cdylib", "wasm32-wasip1", "nothing, it is this guest", start()),
+        recipe("cdylib", "wasm32v1-none", "nothing, it is this guest", start()),
         recipe("bin", "wasm32v1-none", "`#![no_main]`", start()),
         recipe("bin", "wasm32-wasip1", "`#![no_main]`", start()),
         Recipe {
             flags: &["-C", "link-self-contained=no"],
-            ..recipe(
-                "bin",
-                "wasm32-wasip1",
-                "`-C link-self-contained=no`",
-                start(),
-            )
+            ..recipe("bin", "wasm32-wasip1", "`-C link-self-contained=no`", start())
         },
         Recipe {
             flags: &["-C", "link-arg=-nostartfiles"],
-            ..recipe(
-                "bin",
-                "wasm32-wasip1",
-                "`-C link-arg=-nostartfiles`",
-                start(),
-            )
+            ..recipe("bin", "wasm32-wasip1", "`-C link-arg=-nostartfiles`", start())
         },
         recipe(
             "bin",
@@ -214,26 +164,10 @@ fn recipes() -> Vec<Recipe> {
             "bin",
             "wasm32-wasip1",
             "`__main_void`, and `#[link(name = \"c\")]`",
-            [
-                WRITE,
-                MAIN,
-                PANIC,
-                "#[link(name = \"c\")] unsafe extern \"C\" {}",
-            ]
-            .concat(),
+            [WRITE, MAIN, PANIC, "#[link(name = \"c\")] unsafe extern \"C\" {}"].concat(),
         ),
-        recipe(
-            "cdylib",
-            "wasm32-wasip1",
-            "no `#[panic_handler]`",
-            [WRITE, START].concat(),
-        ),
-        recipe(
-            "cdylib",
-            "wasm32-wasip1",
-            "`alloc` without an allocator",
-            [ALLOC, PANIC].concat(),
-        ),
+        recipe("cdylib", "wasm32-wasip1", "no `#[panic_handler]`", [WRITE, START].concat()),
+        recipe("cdylib", "wasm32-wasip1", "`alloc` without an allocator", [ALLOC, PANIC].concat()),
         bindgen("wasm32v1-none"),
         bindgen("wasm32-wasip2"),
     ]
@@ -250,36 +184,18 @@ impl Recipe {
         let manifest = format!(
             "[package]\nname = \"fixture\"\nedition = \"2024\"\n[workspace]\n{section}\npath = \"{file}.rs\"\n{}\
              [dependencies]\n{}\n[profile.dev]\npanic = \"abort\"\n",
-            if self.crate_type == "bin" {
-                ""
-            } else {
-                "crate-type = [\"cdylib\"]\n"
-            },
+            if self.crate_type == "bin" { "" } else { "crate-type = [\"cdylib\"]\n" },
             self.dependencies,
         );
-        let main = if self.crate_type == "bin" {
-            "#![no_main]\n"
-        } else {
-            ""
-        };
+        let main = if self.crate_type == "bin" { "#![no_main]\n" } else { "" };
         fs::write(dir.join("Cargo.toml"), manifest).unwrap();
-        fs::write(
-            dir.join(file).with_extension("rs"),
-            format!("#![no_std]\n{main}{}", self.body),
-        )
-        .unwrap();
+        fs::write(dir.join(file).with_extension("rs"), format!("#![no_std]\n{main}{}", self.body))
+            .unwrap();
         fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         let target = tests::target().join("fixtures");
         let mut cargo = tests::command("cargo", dir);
         cargo
-            .args([
-                "rustc",
-                "--quiet",
-                "--offline",
-                "--target",
-                self.target,
-                "--target-dir",
-            ])
+            .args(["rustc", "--quiet", "--offline", "--target", self.target, "--target-dir"])
             .arg(&target);
         let output = cargo.arg("--").args(self.flags).output().unwrap();
         (output, target.join(self.target).join("debug/fixture.wasm"))
@@ -296,28 +212,17 @@ fn the_recipes_on_the_page_end_as_it_says() {
         let (output, module) = recipe.build(dir.path());
         let errors = String::from_utf8_lossy(&output.stderr);
         let expected = row[2].trim_matches('`').trim();
-        assert_eq!(
-            row[0],
-            format!("`{}` for `{}`", recipe.crate_type, recipe.target)
-        );
+        assert_eq!(row[0], format!("`{}` for `{}`", recipe.crate_type, recipe.target));
         assert_eq!(row[1], recipe.different);
         match expected {
             "builds" => assert!(output.status.success(), "{row:?}: {errors}"),
             "runs" => {
                 assert!(output.status.success(), "{row:?}: {errors}");
-                host("no_std_host")
-                    .arg(module)
-                    .assert()
-                    .success()
-                    .stdout(contains("hello\n"));
+                host("no_std_host").arg(module).assert().success().stdout(contains("hello\n"));
             }
             link if link.starts_with("unknown import") => {
                 assert!(output.status.success(), "{row:?}: {errors}");
-                host("no_std_host")
-                    .arg(module)
-                    .assert()
-                    .code(1)
-                    .stderr(contains(link));
+                host("no_std_host").arg(module).assert().code(1).stderr(contains(link));
             }
             error => {
                 assert!(!output.status.success(), "{row:?} was built");
@@ -332,39 +237,16 @@ fn the_host_refuses_what_is_no_command() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
         let output = host("no_std_host").arg(path).assert().code(1);
-        let first = format!(
-            "Error: {}",
-            first.replace("{}", &path.display().to_string())
-        );
+        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
         output.stderr(starts_with(first).and(contains(cause)));
     };
-    reject(
-        &bad.missing(),
-        "cannot read {}: check the path",
-        "os error 2",
-    );
-    for path in [
-        bad.text(),
-        bad.empty(),
-        guest("component_guest", "wasm32-wasip2"),
-    ] {
-        reject(
-            &path,
-            "{} is not a core module (but a component, or no WebAssembly): build",
-            "",
-        );
+    reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
+    for path in [bad.text(), bad.empty(), bad.module("component.wasm", "(component)")] {
+        reject(&path, "{} is not a core module (but a component, or no WebAssembly): build", "");
     }
     let path = bad.module("imports.wasm", r#"(module (import "env" "abort" (func)))"#);
-    reject(
-        &path,
-        "cannot link {}: this host offers",
-        "unknown import: `env::abort`",
-    );
+    reject(&path, "cannot link {}: this host offers", "unknown import: `env::abort`");
     let path = bad.module("library.wasm", r#"(module (func (export "greet")))"#);
     reject(&path, "{} is not a command", "`_start`");
-    host("no_std_host")
-        .arg("--nope")
-        .assert()
-        .code(2)
-        .stderr(contains("--nope"));
+    host("no_std_host").arg("--nope").assert().code(2).stderr(contains("--nope"));
 }

@@ -19,10 +19,7 @@ use snapbox::filter::NormalizeToExpected;
 
 fn main() {
     let pages = tests::examples().into_iter().map(|example| {
-        let page = tests::root()
-            .join("examples")
-            .join(&example)
-            .join("README.md");
+        let page = tests::root().join("examples").join(&example).join("README.md");
         Trial::test(example, move || check(&page))
     });
     libtest_mimic::run(&Arguments::from_args(), pages.collect()).exit();
@@ -89,11 +86,7 @@ fn check(path: &Path) -> Result<(), Failed> {
         }
         fs::write(path, page)?;
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("\n\n").into())
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n\n").into()) }
 }
 
 fn blocks(page: &str) -> Vec<Block> {
@@ -103,20 +96,12 @@ fn blocks(page: &str) -> Vec<Block> {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 let info = info.split_whitespace().map(str::to_owned).collect();
-                open = Some(Block {
-                    info,
-                    text: 0..0,
-                    content: String::new(),
-                });
+                open = Some(Block { info, text: 0..0, content: String::new() });
             }
             // An indented block arrives in pieces, a line each.
             Event::Text(piece) => {
                 if let Some(block) = &mut open {
-                    let start = if block.text.is_empty() {
-                        range.start
-                    } else {
-                        block.text.start
-                    };
+                    let start = if block.text.is_empty() { range.start } else { block.text.start };
                     block.text = start..range.end;
                     block.content.push_str(&piece);
                 }
@@ -136,11 +121,7 @@ fn steps(page: &str, text: Range<usize>) -> Vec<Step> {
         let end = at + line.len();
         let plain = line.trim_end_matches('\n');
         if let Some(command) = plain.strip_prefix("$ ") {
-            steps.push(Step {
-                command: command.to_owned(),
-                status: 0,
-                output: end..end,
-            });
+            steps.push(Step { command: command.to_owned(), status: 0, output: end..end });
         } else if let Some(step) = steps.last_mut() {
             if step.output.is_empty() && step.command.ends_with('\\') {
                 step.command = format!("{}\n{plain}", step.command);
@@ -164,9 +145,7 @@ fn installed(tool: &str) -> bool {
 }
 
 fn run(step: &Step) -> Result<String, Failed> {
-    let output = tests::command("sh", &tests::root())
-        .args(["-c", &step.command])
-        .output()?;
+    let output = tests::command("sh", &tests::root()).args(["-c", &step.command]).output()?;
     let mut text = String::from_utf8(output.stdout)?;
     let errors = String::from_utf8(output.stderr)?;
     let status = output.status.code().unwrap_or(-1);
@@ -194,9 +173,6 @@ fn is_slice(text: &str, source: &str) -> bool {
     source.windows(text.len()).any(|window| {
         // The page may show indented lines from the margin on.
         let indent = window[0].len().saturating_sub(text[0].len());
-        window
-            .iter()
-            .zip(&text)
-            .all(|(line, shown)| line.get(indent..).unwrap_or("") == *shown)
+        window.iter().zip(&text).all(|(line, shown)| line.get(indent..).unwrap_or("") == *shown)
     })
 }

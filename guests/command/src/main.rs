@@ -12,14 +12,11 @@ use anyhow::Context;
 const OVER_LIMIT: u8 = 3;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let report = env::args()
-        .nth(1)
-        .context("no argument: name the file to write the report to")?;
+    let report = env::args().nth(1).context("no argument: name the file to write the report to")?;
     let limit =
         env::var("WORD_LIMIT").context("WORD_LIMIT is not set: say how many words are allowed")?;
-    let limit: usize = limit
-        .parse()
-        .with_context(|| format!("WORD_LIMIT={limit} is not a number"))?;
+    let limit: usize =
+        limit.parse().with_context(|| format!("WORD_LIMIT={limit} is not a number"))?;
     let text = io::read_to_string(io::stdin()).context("cannot read a text from standard input")?;
 
     let counts = count(&text);
@@ -27,10 +24,7 @@ fn main() -> anyhow::Result<ExitCode> {
     fs::write(&report, render(&counts)).with_context(|| format!("cannot write {report}"))?;
 
     if words > limit {
-        println!(
-            "{words} words, {} over the limit of {limit}; see {report}",
-            words - limit
-        );
+        println!("{words} words, {} over the limit of {limit}; see {report}", words - limit);
         return Ok(ExitCode::from(OVER_LIMIT));
     }
     println!("{words} words, the limit is {limit}; see {report}");
@@ -40,10 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
 /// How often each word occurs, letter case ignored.
 fn count(text: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for word in text
-        .split(|c: char| !c.is_alphanumeric() && c != '\'')
-        .filter(|w| !w.is_empty())
-    {
+    for word in text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()) {
         *counts.entry(word.to_lowercase()).or_default() += 1;
     }
     counts
@@ -54,11 +45,7 @@ fn render(counts: &BTreeMap<String, usize>) -> String {
     let mut ranked: Vec<_> = counts.iter().collect();
     // The sort is stable, so words of equal count stay in the alphabetical order of the map.
     ranked.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    ranked
-        .iter()
-        .take(3)
-        .map(|(word, count)| format!("{count:3} {word}\n"))
-        .collect()
+    ranked.iter().take(3).map(|(word, count)| format!("{count:3} {word}\n")).collect()
 }
 
 #[cfg(test)]

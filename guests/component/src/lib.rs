@@ -21,9 +21,7 @@ impl Guest for Pricing {
         for Item { sku, quantity } in order.items {
             // `unit_price` is the host's: the guest calls out while the host waits in `price`.
             let price = unit_price(&sku).ok_or(Problem::UnknownSku(sku))?;
-            let sum = price
-                .checked_mul(quantity)
-                .and_then(|cents| subtotal.checked_add(cents));
+            let sum = price.checked_mul(quantity).and_then(|cents| subtotal.checked_add(cents));
             subtotal = sum.expect("no order costs more than 32 bits of cents");
         }
         let discount = match order.coupon.as_deref() {
@@ -44,10 +42,6 @@ impl Guest for Pricing {
         if order.extras.contains(Extras::EXPRESS) {
             total += EXPRESS;
         }
-        Ok(Quote {
-            subtotal,
-            discount,
-            total,
-        })
+        Ok(Quote { subtotal, discount, total })
     }
 }

@@ -27,10 +27,7 @@ const STDOUT: u32 = 1;
 const TEXT: &[u8] = b"hello without std\n";
 
 // Statics where locals would do: a function without locals in memory needs no stack pointer.
-static HELLO: Ciovec = Ciovec {
-    buf: TEXT.as_ptr(),
-    len: TEXT.len(),
-};
+static HELLO: Ciovec = Ciovec { buf: TEXT.as_ptr(), len: TEXT.len() };
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 #[unsafe(no_mangle)]

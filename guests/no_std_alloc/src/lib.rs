@@ -31,10 +31,7 @@ const STDOUT: u32 = 1;
 extern "C" fn _start() {
     let squares: alloc::vec::Vec<_> = (1..=5).map(|n| n * n).collect();
     let text = format!("a Vec without std: {squares:?}\n");
-    let text = Ciovec {
-        buf: text.as_ptr(),
-        len: text.len(),
-    };
+    let text = Ciovec { buf: text.as_ptr(), len: text.len() };
     let mut written = 0;
     // SAFETY: both pointers lead to locals that outlive the call. The errno it returns is dropped:
     // a guest that cannot print has no way to say so.

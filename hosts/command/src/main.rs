@@ -46,23 +46,19 @@ fn variable(value: &str) -> Result<(String, String), String> {
     }
 }
 
-/// How a core module begins: the magic number, then version 1, where a component has 13.
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = &cli.guest_and_args[0];
 
     // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let cache = Cache::new(CacheConfig::new()).ok();
-    let engine = Engine::new(Config::new().cache(cache))?;
+    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
 
     // 2. Code: a Module, from the path given.
     let wasm = std::fs::read(guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(CORE_MODULE),
+        wasm.starts_with(b"\0asm\x01\0\0\0"), // magic number, version 1; a component has 13
         "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32-wasip1"
     );
     let module = Module::from_binary(&engine, &wasm)
@@ -79,22 +75,14 @@ fn main() -> Result<ExitCode> {
     wasi.args(&cli.guest_and_args); // by convention the first is the program itself
     wasi.envs(&cli.vars); // these, and none of the host's own
     for (host, guest) in &cli.dirs {
-        wasi.preopened_dir(host, guest, FsPerms::ReadWrite)
-            .with_context(|| {
-                format!(
-                    "cannot grant {}: --dir takes a directory that exists",
-                    host.display()
-                )
-            })?;
+        wasi.preopened_dir(host, guest, FsPerms::ReadWrite).with_context(|| {
+            format!("cannot grant {}: --dir takes a directory that exists", host.display())
+        })?;
     }
     for (host, guest) in &cli.ro_dirs {
-        wasi.preopened_dir(host, guest, FsPerms::ReadOnly)
-            .with_context(|| {
-                format!(
-                    "cannot grant {}: --ro-dir takes a directory that exists",
-                    host.display()
-                )
-            })?;
+        wasi.preopened_dir(host, guest, FsPerms::ReadOnly).with_context(|| {
+            format!("cannot grant {}: --ro-dir takes a directory that exists", host.display())
+        })?;
     }
     let mut store = Store::new(&engine, wasi.build_p1());
 
@@ -102,13 +90,9 @@ fn main() -> Result<ExitCode> {
     let instance = linker.instantiate(&mut store, &module).with_context(|| {
         format!("cannot link {guest}: this host offers WASI preview 1 and nothing else")
     })?;
-    let start = instance
-        .get_typed_func::<(), ()>(&mut store, "_start")
-        .with_context(|| {
-            format!(
-                "{guest} is not a command, it exports no `_start`: build a program, not a library"
-            )
-        })?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start").with_context(|| {
+        format!("{guest} is not a command, it exports no `_start`: build a program, not a library")
+    })?;
     let Err(error) = start.call(&mut store, ()) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -117,10 +101,6 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::from(u8::try_from(status)?));
     }
     let trapped = error.is::<Trap>();
-    let error = error.context(format!("{guest} failed while it ran"));
-    if !trapped {
-        return Err(error);
-    }
-    eprintln!("Error: {error:?}");
-    Ok(ExitCode::from(134)) // as the wasmtime CLI, and a shell for a program that aborts
+    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
+    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
 }

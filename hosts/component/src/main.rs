@@ -21,36 +21,24 @@ struct Cli {
     /// The customer is a gold one
     #[arg(long)]
     gold: bool,
-    /// Wrap it as a gift
-    #[arg(long)]
-    gift_wrap: bool,
     /// Send it by express
     #[arg(long)]
     express: bool,
     /// A coupon code
     #[arg(long, value_name = "CODE")]
     coupon: Option<String>,
-
     /// The guest, a component
     #[arg(value_name = "GUEST.wasm")]
     guest: PathBuf,
-
     /// What is ordered; this shop sells `mug`, `lamp` and `chair`
     #[arg(value_name = "SKU=QUANTITY", value_parser = item)]
     items: Vec<Item>,
 }
 
 fn item(value: &str) -> Result<Item, String> {
-    let (sku, quantity) = value
-        .split_once('=')
-        .ok_or("write SKU=QUANTITY, for example mug=2")?;
-    let quantity = quantity
-        .parse()
-        .map_err(|_| format!("`{quantity}` is not a quantity"))?;
-    Ok(Item {
-        sku: sku.to_owned(),
-        quantity,
-    })
+    let (sku, quantity) = value.split_once('=').ok_or("write SKU=QUANTITY, for example mug=2")?;
+    let quantity = quantity.parse().map_err(|_| format!("`{quantity}` is not a quantity"))?;
+    Ok(Item { sku: sku.to_owned(), quantity })
 }
 
 /// The state of the host while the guest runs.
@@ -62,10 +50,7 @@ struct Shop {
 
 impl WasiView for Shop {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.ctx,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.ctx, table: &mut self.table }
     }
 }
 
@@ -77,23 +62,19 @@ impl PricingImports for Shop {
     }
 }
 
-/// How a component begins: the magic number, then version 13, where a core module has 1.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
 
     // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let cache = Cache::new(CacheConfig::new()).ok();
-    let engine = Engine::new(Config::new().cache(cache))?;
+    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
 
     // 2. Code: a Component, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(COMPONENT),
+        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // magic number, version 13; a core module has 1
         "{guest} is not a component (but a core module, or no WebAssembly): build the guest with --target wasm32-wasip2"
     );
     let component = Component::from_binary(&engine, &wasm)
@@ -117,12 +98,9 @@ fn main() -> Result<ExitCode> {
     let pricing = Pricing::instantiate(&mut store, &component, &linker).with_context(|| {
         format!("{guest} does not fit the world shop:pricing/pricing: build it from wit/component")
     })?;
-    let order = Order {
-        tier: if cli.gold { Tier::Gold } else { Tier::Standard },
-        extras: extras(&cli),
-        items: cli.items,
-        coupon: cli.coupon,
-    };
+    let extras = if cli.express { Extras::EXPRESS } else { Extras::empty() };
+    let tier = if cli.gold { Tier::Gold } else { Tier::Standard };
+    let order = Order { tier, items: cli.items, extras, coupon: cli.coupon };
     println!("host: price {order:?}");
     match pricing.call_price(&mut store, &order) {
         // What the guest says, in its own words: a value, no trap.
@@ -136,23 +114,8 @@ fn main() -> Result<ExitCode> {
         }
         Err(error) => {
             let trapped = error.is::<Trap>();
-            let error = error.context(format!("{guest} failed while it ran"));
-            if !trapped {
-                return Err(error);
-            }
-            eprintln!("Error: {error:?}");
-            Ok(ExitCode::from(134)) // as the wasmtime CLI, and a shell for a program that aborts
+            eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
+            Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
         }
     }
-}
-
-fn extras(cli: &Cli) -> Extras {
-    let mut extras = Extras::empty();
-    if cli.gift_wrap {
-        extras |= Extras::GIFT_WRAP;
-    }
-    if cli.express {
-        extras |= Extras::EXPRESS;
-    }
-    extras
 }

@@ -19,23 +19,19 @@ struct Cli {
     guest: PathBuf,
 }
 
-/// How a core module begins: the magic number, then version 1, where a component has 13.
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
 
     // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let cache = Cache::new(CacheConfig::new()).ok();
-    let engine = Engine::new(Config::new().cache(cache))?;
+    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
 
     // 2. Code: a Module, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(CORE_MODULE),
+        wasm.starts_with(b"\0asm\x01\0\0\0"), // magic number, version 1; a component has 13
         "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32v1-none or wasm32-wasip1"
     );
     let module = Module::from_binary(&engine, &wasm)
@@ -60,13 +56,9 @@ fn main() -> Result<ExitCode> {
     let instance = linker.instantiate(&mut store, &module).with_context(|| {
         format!("cannot link {guest}: this host offers WASI preview 1 and nothing else")
     })?;
-    let start = instance
-        .get_typed_func::<(), ()>(&mut store, "_start")
-        .with_context(|| {
-            format!(
-                "{guest} is not a command, it exports no `_start`: build a program, not a library"
-            )
-        })?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start").with_context(|| {
+        format!("{guest} is not a command, it exports no `_start`: build a program, not a library")
+    })?;
     let Err(error) = start.call(&mut store, ()) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -74,10 +66,6 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::from(u8::try_from(status)?));
     }
     let trapped = error.is::<Trap>();
-    let error = error.context(format!("{guest} failed while it ran"));
-    if !trapped {
-        return Err(error);
-    }
-    eprintln!("Error: {error:?}");
-    Ok(ExitCode::from(134)) // as the wasmtime CLI, and a shell for a program that aborts
+    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
+    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
 }

@@ -29,23 +29,19 @@ struct Cli {
     names: Vec<String>,
 }
 
-/// How a core module begins: the magic number, then version 1, where a component has 13.
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
 fn main() -> Result<ExitCode> {
     let cli = Cli::parse();
     let guest = cli.guest.display();
 
     // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let cache = Cache::new(CacheConfig::new()).ok();
-    let engine = Engine::new(Config::new().cache(cache))?;
+    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
 
     // 2. Code: a Module, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(CORE_MODULE),
+        wasm.starts_with(b"\0asm\x01\0\0\0"), // magic number, version 1; a component has 13
         "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32-wasip1"
     );
     let module = Module::from_binary(&engine, &wasm)
@@ -69,16 +65,12 @@ fn main() -> Result<ExitCode> {
     let book = GuestBook::new(&mut store, &instance).with_context(|| {
         format!("{guest} is not a guest book: give the module of reactor_guest")
     })?;
-    let Err(error) = book.sign_all(&mut store, &cli) else {
+    let Err(error) = book.run(&mut store, &cli) else {
         return Ok(ExitCode::SUCCESS);
     };
     let trapped = error.is::<Trap>();
-    let error = error.context(format!("{guest} failed while it ran"));
-    if !trapped {
-        return Err(error);
-    }
-    eprintln!("Error: {error:?}");
-    Ok(ExitCode::from(134)) // as the wasmtime CLI, and a shell for a program that aborts
+    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
+    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
 }
 
 /// What the guest exports.
@@ -93,9 +85,7 @@ struct GuestBook {
 impl GuestBook {
     fn new(mut store: &mut Store<WasiP1Ctx>, instance: &Instance) -> Result<Self> {
         Ok(Self {
-            memory: instance
-                .get_memory(&mut store, "memory")
-                .context("no memory is exported")?,
+            memory: instance.get_memory(&mut store, "memory").context("no memory is exported")?,
             initialize: instance.get_typed_func(&mut store, "_initialize").ok(),
             buffer_alloc: instance.get_typed_func(&mut store, "buffer_alloc")?,
             buffer_free: instance.get_typed_func(&mut store, "buffer_free")?,
@@ -103,18 +93,12 @@ impl GuestBook {
         })
     }
 
-    fn sign_all(&self, store: &mut Store<WasiP1Ctx>, cli: &Cli) -> Result<()> {
+    fn run(&self, store: &mut Store<WasiP1Ctx>, cli: &Cli) -> Result<()> {
         // Instantiating runs none of the guest's code: `_initialize` is the embedder's to call.
-        match &self.initialize {
-            None => println!("host: no _initialize"),
-            Some(initialize) => {
-                for _ in 0..cli.initialize {
-                    println!("host: _initialize");
-                    initialize
-                        .call(&mut *store, ())
-                        .context("`_initialize` did not return")?;
-                }
-            }
+        for _ in 0..cli.initialize {
+            let Some(initialize) = &self.initialize else { break };
+            println!("host: _initialize");
+            initialize.call(&mut *store, ()).context("`_initialize` did not return")?;
         }
         for name in &cli.names {
             println!("host: sign {name:?}");
@@ -129,18 +113,14 @@ impl GuestBook {
         // In: the guest allocates, the host writes, `sign` takes the buffer over.
         let len = u32::try_from(name.len())?;
         let ptr = self.buffer_alloc.call(&mut store, len)?;
-        self.memory
-            .write(&mut store, ptr as usize, name.as_bytes())?;
+        self.memory.write(&mut store, ptr as usize, name.as_bytes())?;
         let answer = self.sign.call(&mut store, (ptr, len))?;
 
         // Out: the host copies, then hands the buffer back to be freed. Address and length are
         // the guest's claim: they are checked before anything is read or allocated.
         let (ptr, len) = ((answer >> 32) as u32, answer as u32);
-        let bytes = self
-            .memory
-            .data(&store)
-            .get(ptr as usize..)
-            .and_then(|rest| rest.get(..len as usize));
+        let rest = self.memory.data(&store).get(ptr as usize..);
+        let bytes = rest.and_then(|rest| rest.get(..len as usize));
         let bytes = bytes.with_context(|| format!("{len} bytes at {ptr} are not in its memory"))?;
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.buffer_free.call(&mut store, (ptr, len))?;

@@ -15,9 +15,6 @@ fn main() {
     let mut examples = tests::examples();
     examples.sort_by_key(|example| strsim::damerau_levenshtein(example, &name));
     examples.truncate(3);
-    eprintln!(
-        "no example `{name}`: did you mean {}? `just` lists them all",
-        examples.join(", ")
-    );
+    eprintln!("no example `{name}`: did you mean {}? `just` lists them all", examples.join(", "));
     std::process::exit(1);
 }

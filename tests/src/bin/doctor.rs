@@ -1,0 +1,87 @@
+//! Says what is installed, what is missing, which example needs it and what installs it.
+//! Notice that only the first group is needed to run the examples.
+//! Run: just doctor
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// A tool: the words it is called by, who needs it, and what installs it.
+struct Tool {
+    name: &'static str,
+    needed_by: &'static str,
+    install: &'static str,
+    optional: bool,
+}
+
+const TOOLS: [Tool; 5] = [
+    Tool {
+        name: "just",
+        needed_by: "all examples",
+        install: "cargo install --locked just",
+        optional: false,
+    },
+    Tool {
+        name: "cargo clippy",
+        needed_by: "just lint",
+        install: "rustup component add clippy",
+        optional: true,
+    },
+    Tool {
+        name: "cargo fmt",
+        needed_by: "just fmt",
+        install: "rustup component add rustfmt",
+        optional: true,
+    },
+    Tool {
+        name: "wasm-opt",
+        needed_by: "no_std, the last size",
+        install: "apt-get install binaryen, or brew install binaryen",
+        optional: true,
+    },
+    Tool {
+        name: "wat2wasm",
+        needed_by: "no_std, the module by hand",
+        install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+];
+
+fn main() -> Result<()> {
+    let mut missing = 0;
+    let rustc = output("rustc", &["--version"]).context("rustc does not start")?;
+    println!("ok       {}", rustc.trim());
+
+    let file = std::fs::read_to_string(tests::root().join("rust-toolchain.toml"))
+        .context("cannot read rust-toolchain.toml")?;
+    let sysroot = output("rustc", &["--print", "sysroot"]).context("rustc does not start")?;
+    for target in file.split('"').filter(|word| word.starts_with("wasm32")) {
+        if std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
+            println!("ok       target {target}");
+        } else {
+            println!("missing  target {target}, for its guests: rustup target add {target}");
+            missing += 1;
+        }
+    }
+    for tool in TOOLS {
+        let mut words = tool.name.split(' ').chain(["--version"]);
+        let program = words.next().context("a tool has a name")?;
+        match output(program, &words.collect::<Vec<_>>()) {
+            Some(version) => {
+                println!("ok       {}: {}", tool.name, version.lines().next().unwrap_or_default())
+            }
+            None => {
+                let word = if tool.optional { "optional" } else { "missing " };
+                println!("{word} {}, for {}: {}", tool.name, tool.needed_by, tool.install);
+                missing += i32::from(!tool.optional);
+            }
+        }
+    }
+    std::process::exit(i32::from(missing > 0));
+}
+
+/// What a program prints, or none if it is not there or fails.
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,170 @@
+//! That examples can be taken away: as a project by `just new`, and crate by crate.
+//! Notice that nothing here touches the network, and that the copies share one target folder; it is
+//! not the workspace's own, whose programs know where they were built.
+//! Run: cargo test -p tests --test copies
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs};
+
+use predicates::str::contains;
+use tests::{examples, root};
+
+/// The folder that all copies build into, so that wasmtime is built once for them.
+fn target() -> PathBuf {
+    let target = tests::target().join("copies");
+    fs::create_dir_all(&target).unwrap();
+    target
+}
+
+/// A command in the copy at `dir`, offline.
+fn command(program: &str, dir: &Path) -> Command {
+    let mut command = tests::command(program, dir);
+    command.env("CARGO_NET_OFFLINE", "true");
+    command
+}
+
+/// A new project from `example` in `dir`. Its `target` is a link, because pages name what cargo
+/// built by its path.
+fn project(example: &str, dir: &Path) -> PathBuf {
+    let project = dir.join(example);
+    new(example, &project).assert().success().stdout(contains("is yours"));
+    std::os::unix::fs::symlink(target(), project.join("target")).unwrap();
+    project
+}
+
+fn succeed(mut command: Command) -> Output {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{command:?}\n{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn new(example: &str, dir: &Path) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_new"));
+    command.arg(example).arg(dir).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Copies a folder without what cargo built in it.
+fn copy(from: &Path, to: &Path) {
+    let walk = walkdir::WalkDir::new(from).into_iter().filter_entry(|e| e.file_name() != "target");
+    for entry in walk.map(Result::unwrap) {
+        let to = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(to).unwrap();
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn each_example_is_a_project_that_runs_and_passes_its_tests() {
+    let dir = tempfile::tempdir().unwrap();
+    for example in examples() {
+        let project = project(&example, dir.path());
+        let just = |arguments: &[&str]| {
+            let mut just = command("just", &project);
+            just.args(arguments);
+            String::from_utf8(succeed(just).stdout).unwrap()
+        };
+        let printed = just(&["run", &example]);
+        let page =
+            fs::read_to_string(project.join("examples").join(&example).join("README.md")).unwrap();
+        assert!(
+            page.contains(&format!("$ just run {example}\n{printed}```")),
+            "{example} printed {printed}"
+        );
+        let tested = just(&["test"]);
+        assert!(
+            tested.contains(&format!("test {example} ... ok")),
+            "the page did not run: {tested}"
+        );
+        assert!(just(&[]).contains(&format!("    {example} ")), "`just` lists the example");
+        assert_eq!(fs::read_dir(project.join("examples")).unwrap().count(), 1);
+
+        // `cargo test` for WASI works too: the config names a host that came along.
+        let config =
+            fs::read_to_string(project.join(format!("guests/{example}/.cargo/config.toml")));
+        if config.unwrap().contains("wasm32-wasip1") {
+            let mut cargo = command("cargo", &project);
+            cargo.args([
+                "test",
+                "--target",
+                "wasm32-wasip1",
+                "--package",
+                &format!("{example}_guest"),
+            ]);
+            succeed(cargo);
+        }
+    }
+}
+
+#[test]
+fn a_bare_copy_of_a_crate_builds_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&root().join("wit"), &dir.path().join("wit"));
+    let crates = ["guests", "hosts"].into_iter().flat_map(|group| {
+        let entries = fs::read_dir(root().join(group)).unwrap();
+        entries.map(move |entry| Path::new(group).join(entry.unwrap().file_name()))
+    });
+    for folder in crates.collect::<Vec<PathBuf>>() {
+        let copied = dir.path().join(&folder);
+        copy(&root().join(&folder), &copied);
+        // With the lock file of the workspace nothing is looked up.
+        fs::copy(root().join("Cargo.lock"), copied.join("Cargo.lock")).unwrap();
+        let mut cargo = command("cargo", &copied);
+        cargo.env("CARGO_TARGET_DIR", target()).arg(if folder.starts_with("hosts") {
+            "check"
+        } else {
+            "build"
+        });
+        succeed(cargo);
+        if folder.starts_with("guests") {
+            let name = format!("{}_guest.wasm", folder.file_name().unwrap().to_string_lossy());
+            let built = walkdir::WalkDir::new(target()).into_iter().map(Result::unwrap);
+            let found = built.filter(|entry| entry.file_name() == &*name).count();
+            assert!(found > 0, "a bare `cargo build` in {} makes no wasm", folder.display());
+        }
+    }
+}
+
+#[test]
+fn new_refuses_what_would_overwrite_or_get_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = dir.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("notes.txt"), "keep me").unwrap();
+    new("command", &full).assert().code(1).stderr(contains("full is not empty: name a new folder"));
+    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
+
+    let file = full.join("notes.txt");
+    new("command", &file).assert().code(1).stderr(contains("notes.txt is not a folder"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "keep me");
+
+    let inside = root().join("target/inside");
+    new("command", &inside).assert().code(1).stderr(contains("lies inside the cargo workspace"));
+    assert!(!inside.exists());
+
+    let nope = dir.path().join("nope");
+    new("nope", &nope).assert().code(1).stderr(contains("no example `nope`"));
+    assert!(!nope.exists());
+}
+
+#[test]
+fn a_mistyped_name_gets_the_nearest_ones() {
+    for arguments in
+        [&["run", "comand"][..], &["test", "comand"], &["new", "comand", "/nowhere/at/all"]]
+    {
+        let output = tests::command("just", &root()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.starts_with("no example `comand`: did you mean "), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
