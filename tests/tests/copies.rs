@@ -88,7 +88,7 @@ fn each_example_is_a_project_that_runs_and_passes_its_tests() {
         assert!(just(&[]).contains(&format!("    {example} ")), "`just` lists the example");
         assert_eq!(fs::read_dir(project.join("examples")).unwrap().count(), 1);
 
-        // `cargo test` for WASI works too: the config names a host that came along.
+        // `cargo test` for WASI works too: the host that cargo's config names came along.
         let config =
             fs::read_to_string(project.join(format!("guests/{example}/.cargo/config.toml")));
         if config.unwrap().contains("wasm32-wasip1") {
@@ -140,15 +140,16 @@ fn new_refuses_what_would_overwrite_or_get_lost() {
     let full = dir.path().join("full");
     fs::create_dir(&full).unwrap();
     fs::write(full.join("notes.txt"), "keep me").unwrap();
-    new("command", &full).assert().code(1).stderr(contains("full is not empty: name a new folder"));
+    let example = &examples()[0];
+    new(example, &full).assert().code(1).stderr(contains("full is not empty: name a new folder"));
     assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
 
     let file = full.join("notes.txt");
-    new("command", &file).assert().code(1).stderr(contains("notes.txt is not a folder"));
+    new(example, &file).assert().code(1).stderr(contains("notes.txt is not a folder"));
     assert_eq!(fs::read_to_string(&file).unwrap(), "keep me");
 
     let inside = root().join("target/inside");
-    new("command", &inside).assert().code(1).stderr(contains("lies inside the cargo workspace"));
+    new(example, &inside).assert().code(1).stderr(contains("lies inside the cargo workspace"));
     assert!(!inside.exists());
 
     let nope = dir.path().join("nope");
@@ -158,13 +159,16 @@ fn new_refuses_what_would_overwrite_or_get_lost() {
 
 #[test]
 fn a_mistyped_name_gets_the_nearest_ones() {
-    for arguments in
-        [&["run", "comand"][..], &["test", "comand"], &["new", "comand", "/nowhere/at/all"]]
-    {
+    let example = &examples()[0];
+    let typo = format!("{example}s");
+    for arguments in [&["run", &typo][..], &["test", &typo], &["new", &typo, "/nowhere/at/all"]] {
         let output = tests::command("just", &root()).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(errors.starts_with("no example `comand`: did you mean "), "{errors}");
+        assert!(
+            errors.starts_with(&format!("no example `{typo}`: did you mean {example}")),
+            "{errors}"
+        );
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
 }
