@@ -43,12 +43,12 @@ lint: targets
 known example:
     @[ -z "$1" ] || [ -f "examples/$1/justfile" ] || cargo run --quiet --package tests --bin nearest -- "$1"
 
-# Install the toolchain and the targets of rust-toolchain.toml where rustup does not by itself.
+# Install the targets of rust-toolchain.toml, which rustup may be set not to do by itself.
 [private]
 targets:
-    @lib="$(rustc --print sysroot 2>/dev/null)/lib/rustlib"; \
+    @sysroot=$(rustc --print sysroot) || exit 1; \
     for target in $(grep -o 'wasm32[a-z0-9-]*' rust-toolchain.toml); do \
-        [ -d "$lib/$target" ] || { rustup toolchain install; break; }; \
+        [ -d "$sysroot/lib/rustlib/$target" ] || rustup target add "$target" || exit 1; \
     done
 
 just := quote(just_executable())
