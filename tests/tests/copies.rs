@@ -29,6 +29,7 @@ fn command(program: &str, dir: &Path) -> Command {
 fn project(example: &str, dir: &Path) -> PathBuf {
     let project = dir.join(example);
     new(example, &project).assert().success().stdout(contains("is yours"));
+    keep_times(&root(), &project);
     std::os::unix::fs::symlink(target(), project.join("target")).unwrap();
     project
 }
@@ -48,6 +49,20 @@ fn new(example: &str, dir: &Path) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_new"));
     command.arg(example).arg(dir).env("RUST_BACKTRACE", "0");
     command
+}
+
+/// Gives each file of a copy the time of its original, so that cargo builds again only what differs
+/// from what an earlier copy built in the shared folder.
+fn keep_times(original: &Path, copy: &Path) {
+    for entry in walkdir::WalkDir::new(copy).into_iter().map(Result::unwrap) {
+        let Ok(from) = original.join(entry.path().strip_prefix(copy).unwrap()).metadata() else {
+            continue;
+        };
+        if from.is_file() {
+            let file = fs::File::options().write(true).open(entry.path()).unwrap();
+            file.set_modified(from.modified().unwrap()).unwrap();
+        }
+    }
 }
 
 /// Copies a folder without what cargo built in it.
@@ -116,6 +131,7 @@ fn a_bare_copy_of_a_crate_builds_alone() {
     for folder in crates.collect::<Vec<PathBuf>>() {
         let copied = dir.path().join(&folder);
         copy(&root().join(&folder), &copied);
+        keep_times(&root().join(&folder), &copied);
         // With the lock file of the workspace nothing is looked up.
         fs::copy(root().join("Cargo.lock"), copied.join("Cargo.lock")).unwrap();
         let mut cargo = command("cargo", &copied);
