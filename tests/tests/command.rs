@@ -150,7 +150,7 @@ fn flags_after_the_guest_are_the_guests() {
 }
 
 #[test]
-fn cargo_runs_the_guests_own_tests_in_this_host() {
+fn cargo_runs_the_guests_own_tests_inside_wasi() {
     let arguments = ["test", "--target", "wasm32-wasip1", "--package", "command_guest"];
     let output = tests::command("cargo", &tests::root()).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -174,7 +174,11 @@ fn every_source_says_what_it_shows_and_how_to_run_it() {
                 header.iter().any(|l| l.starts_with("//! Notice")),
                 "{shown}: say what to notice"
             );
-            let most = if folder.starts_with("hosts/") { 130 } else { 85 };
+            let most = match &*folder {
+                "hosts/runner" => 160, // four kinds of guest in one host
+                host if host.starts_with("hosts/") => 130,
+                _ => 85,
+            };
             let lines = text.lines().count();
             assert!(
                 lines <= most,

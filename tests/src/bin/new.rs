@@ -10,7 +10,7 @@ use clap::Parser;
 use walkdir::WalkDir;
 
 /// The example whose host `.cargo/run-guest` starts; its host goes along with every copy.
-const RUNNER: &str = "command";
+const RUNNER: &str = "runner";
 
 /// What every copy has.
 const COMMON: [&str; 11] = [
