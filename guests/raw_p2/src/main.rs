@@ -1,0 +1,23 @@
+//! WASI 0.2 below std: the four calls of guests/raw through the bindings of the crate wasip2.
+//! Notice what is gone: addresses, `unsafe`, and every errno but that of a stream.
+//! Run: just run raw
+
+use wasip2 as wasi;
+
+use wasi::cli::{environment, stdout};
+use wasi::clocks::wall_clock;
+use wasi::io::streams::StreamError;
+use wasi::random::random;
+
+fn main() -> Result<(), StreamError> {
+    let clock = wall_clock::now().seconds;
+    let random = random::get_random_bytes(4);
+    let arguments: Vec<_> = environment::get_arguments().into_iter().skip(1).collect();
+    let text = format!("arguments {arguments:?}, clock {clock}, random {random:?}\n");
+    // What `println!` comes to: a stream, a resource of the host's. One call takes 4096 bytes.
+    let stdout = stdout::get_stdout();
+    for piece in text.as_bytes().chunks(4096) {
+        stdout.blocking_write_and_flush(piece)?;
+    }
+    Ok(())
+}
