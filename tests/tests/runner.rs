@@ -16,8 +16,12 @@ const ISBN: &str = "978-3-16-148410-0";
 
 /// How commands end that are started with nothing: no arguments, files or input. Those of examples
 /// that are not in this workspace are not looked for.
-const KNOWN: [(&str, i32, &str); 5] = [
+const KNOWN: [(&str, i32, &str); 9] = [
     ("command_guest", 1, "no argument: name the file to write the report to"),
+    ("evolution_p0_guest", 3, "Hello in 2"),
+    ("evolution_p1_guest", 3, "Hello  in 2"),
+    ("evolution_p2_guest", 1, "Hello  in 2"),
+    ("evolution_p3_guest", 3, "Hello  in 2"),
     ("no_std_guest", 0, "hello without std\n"),
     ("no_std_alloc_guest", 0, "a Vec without std: [1, 4, 9, 16, 25]\n"),
     ("no_std_twin_guest", 0, "hello with std\n"),
