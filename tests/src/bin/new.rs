@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use walkdir::WalkDir;
 
-/// The example whose host `.cargo/run-guest` starts; its host goes along with every copy.
-const RUNNER: &str = "runner";
+/// The examples whose hosts `.cargo/run-guest` starts, the first that is there. It goes along with
+/// every copy.
+const RUNNERS: [&str; 2] = ["runner", "command"];
 
 /// What every copy has.
 const COMMON: [&str; 11] = [
@@ -47,7 +48,8 @@ fn main() -> Result<()> {
     parts.push(format!("tests/tests/{example}.rs").into());
     parts.push("tests/tests/walkthroughs.rs".into());
     parts.extend(["examples", "hosts", "wit"].map(|group| Path::new(group).join(&example)));
-    parts.push(Path::new("hosts").join(RUNNER));
+    let runners = RUNNERS.map(|name| Path::new("hosts").join(name));
+    parts.extend(runners.into_iter().find(|host| root.join(host).is_dir()));
     for guest in fs::read_dir(root.join("guests")).context("cannot list guests/")? {
         let name = guest?.file_name().to_string_lossy().into_owned();
         if name == example || name.starts_with(&format!("{example}_")) {
