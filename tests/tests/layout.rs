@@ -292,7 +292,8 @@ fn recipes_are_lines_of_their_pages() {
 /// Whether a link leads to the page of an example that somebody took out, rather than to one whose
 /// name was mistyped: an example can be deleted without touching its neighbours.
 fn was_deleted(link: &str) -> bool {
-    let name = link.trim_start_matches("../").strip_suffix("/README.md").unwrap_or("/");
+    let folder = link.trim_start_matches("../").trim_start_matches("examples/");
+    let name = folder.strip_suffix("/README.md").unwrap_or("/");
     let near = |example: &String| strsim::damerau_levenshtein(example, name) < 3;
     !name.contains('/') && !examples().iter().any(near)
 }
