@@ -4,7 +4,7 @@
 [private]
 default:
     @echo "Examples (just run NAME):"
-    @awk -F '[][|]' '/^\| \[[a-z0-9_]+\]\(examples\// { printf "    %-12s #%s\n", $3, $5 }' README.md
+    @awk -F '[][|]' '/^\| \[[a-z0-9_]+\]\(examples\// { printf "    %-16s #%s\n", $3, $5 }' README.md
     @{{ just }} --list
 
 # Run an example as its page does, with further arguments passed on
