@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 7] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -43,6 +43,18 @@ const TOOLS: [Tool; 5] = [
         name: "wat2wasm",
         needed_by: "no_std, the module by hand",
         install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+    Tool {
+        name: "wac",
+        needed_by: "compose, the tool beside the library",
+        install: "cargo install --locked wac-cli@0.12.0",
+        optional: true,
+    },
+    Tool {
+        name: "wasm-tools",
+        needed_by: "compose, the worlds printed",
+        install: "cargo install --locked wasm-tools@1.263.0",
         optional: true,
     },
 ];
