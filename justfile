@@ -15,7 +15,7 @@ run example *args: (known example) targets
 # Run the tests, all or those of one example
 test example="": (known example) targets
     cargo test --package tests {{ if example == "" { "" } else { "--test " + example } }}
-    {{ if example == "" { "" } else { "cargo test --package tests --test walkthroughs -- " + example } }}
+    {{ if example == "" { "" } else { "cargo test --package tests --test walkthroughs -- --exact " + example } }}
 
 # Make DIR a project of your own from an example
 new example dir: (known example)

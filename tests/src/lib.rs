@@ -2,17 +2,22 @@
 //! Notice that nothing here knows an example; what an example promises stands in tests/tests.
 //! Run: just test
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 /// The root folder of the workspace, absolute. cargo says at run time where it is: what it built in
 /// a shared target folder may have been compiled in another copy of the workspace.
+///
+/// # Panics
+/// If the program was not started by cargo.
 pub fn root() -> PathBuf {
-    let manifest =
-        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo starts this program");
     Path::new(&manifest).parent().expect("tests/ has a parent").to_owned()
 }
 
@@ -68,8 +73,14 @@ pub fn host(package: &str) -> assert_cmd::Command {
     command
 }
 
-/// Runs a `cargo build` at the root and returns the file that it made and `wanted` picks.
+/// Runs a `cargo build` at the root and returns the file that it made and `wanted` picks. What was
+/// built is not built again by the same test program, for asking cargo takes longer than a test.
 fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = built.get(&args.join(" ")) {
+        return file.clone();
+    }
     let output = command("cargo", &root())
         .args(["build", "--message-format", "json-render-diagnostics"])
         .args(args)
@@ -84,7 +95,9 @@ fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
         files.into_iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)))
     });
     let mut files = files.filter(|file| wanted(file));
-    files.next().expect("the build made the file that was asked for")
+    let file = files.next().expect("the build made the file that was asked for");
+    built.insert(args.join(" "), file.clone());
+    file
 }
 
 /// A `cargo` or `just` command at `dir` that prints the same everywhere: no colours, no progress
@@ -104,6 +117,21 @@ pub fn command(program: &str, dir: &Path) -> Command {
     command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
     command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
     command
+}
+
+/// Whether the program `tool` is installed. If it is not, says that `what` is skipped for want of it
+/// and who knows how to install it.
+///
+/// # Panics
+/// If it is not installed and the variable `CI` is set: there nothing may be skipped.
+pub fn installed(tool: &str, what: impl Display) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).any(|dir| dir.join(tool).is_file());
+    if !installed {
+        assert!(std::env::var_os("CI").is_none(), "{what}: `{tool}` is not installed");
+        eprintln!("{what}: skipped, `{tool}` is not installed; just doctor says how to");
+    }
+    installed
 }
 
 /// Files that are not what a host expects. They live as long as this value.

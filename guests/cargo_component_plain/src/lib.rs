@@ -1,0 +1,26 @@
+//! Makes slugs of titles: a component that plain cargo builds.
+//! Notice the first line of code: it stands for a tool and a file of generated bindings.
+//! Run: just run cargo_component
+
+wit_bindgen::generate!({ path: "../../wit/cargo_component" });
+
+struct Desk;
+
+export!(Desk);
+
+impl Guest for Desk {
+    fn slug(title: String) -> Result<String, Problem> {
+        let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let slug = words.collect::<Vec<_>>().join("-").to_lowercase();
+        match slug.len() {
+            0 => return Err(Problem::Empty),
+            length @ 41.. => return Err(Problem::TooLong(length as u32)),
+            _ => {}
+        }
+        if !taken(&slug) {
+            return Ok(slug);
+        }
+        let mut numbered = (2..).map(|number| format!("{slug}-{number}"));
+        Ok(numbered.find(|slug| !taken(slug)).expect("some number is free"))
+    }
+}
