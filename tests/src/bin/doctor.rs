@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 7] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -43,6 +43,12 @@ const TOOLS: [Tool; 7] = [
         name: "wat2wasm",
         needed_by: "no_std, the module by hand",
         install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+    Tool {
+        name: "cargo component",
+        needed_by: "cargo_component",
+        install: "cargo install --locked cargo-component@0.21.1",
         optional: true,
     },
     Tool {
