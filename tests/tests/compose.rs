@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use assert_cmd::assert::Assert;
+use assert_cmd::assert::{Assert, OutputAssertExt};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 use tempfile::TempDir;
-use tests::{BadInput, guest, host};
+use tests::{BadInput, command, guest, host, root, target};
 
 /// Plugs `plugs` into `socket`; the new component goes to `output`.
 fn plug(socket: &Path, plugs: &[&Path], output: &Path) -> Assert {
@@ -131,6 +131,24 @@ fn the_composer_refuses_what_is_no_component() {
     let first = format!("Error: cannot write {}: name a file in a folder", nowhere.display());
     plug(&till(), &[&office()], &nowhere).code(1).stderr(starts_with(first));
     plug(&till(), &[], &output).code(2).stderr(contains("--plug <PLUG.wasm>"));
+}
+
+#[test]
+fn the_composer_runs_inside_wasi_and_reads_what_it_is_granted() {
+    let (till, office) = (till(), office());
+    let output = target().join("compose_granted.wasm");
+    let run = |dir: &str| {
+        let mut cargo = command("cargo", &root());
+        cargo.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", format!(".cargo/run-guest{dir}"));
+        cargo.args(["run", "--quiet", "--target", "wasm32-wasip1"]);
+        cargo.args(["--package", "compose_wac_guest", "--"]).arg(&till);
+        cargo.arg("--plug").arg(&office).arg("--output").arg(&output).assert()
+    };
+    let refused = run("").code(1);
+    refused
+        .stderr(contains("cannot read").and(contains("No such file or directory (os error 44)")));
+    run(&format!(" --dir {}", target().display())).success();
+    buy(&output, &["book=1000"]).success().stdout("host: book at 1000 costs 1070\n");
 }
 
 #[test]
