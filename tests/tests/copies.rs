@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::{env, fs, thread};
 
 use predicates::str::contains;
@@ -25,10 +26,17 @@ fn command(program: &str, dir: &Path) -> Command {
 }
 
 /// An empty folder for copies, which lies outside of the workspace and is the same in each run of
-/// its tests: what is built from WIT knows by its full path where that was.
+/// its tests: what is built from WIT knows by its full path where that was. Another run waits.
 fn empty(name: &str) -> PathBuf {
-    let workspace = root().to_string_lossy().replace(['/', '\\', ':'], "-");
-    let dir = env::temp_dir().join(format!("copies{workspace}")).join(name);
+    static DIR: LazyLock<(PathBuf, fs::File)> = LazyLock::new(|| {
+        let workspace = root().to_string_lossy().replace(['/', '\\', ':'], "-");
+        let dir = env::temp_dir().join(format!("copies{workspace}"));
+        fs::create_dir_all(&dir).unwrap();
+        let lock = fs::File::create(dir.join("lock")).unwrap();
+        lock.lock().unwrap();
+        (dir, lock)
+    });
+    let dir = DIR.0.join(name);
     if dir.exists() {
         fs::remove_dir_all(&dir).unwrap();
     }
