@@ -252,8 +252,8 @@ fn pages_have_the_headings_in_order() {
         assert_eq!(headings, HEADINGS, "examples/{example}/README.md");
         let lines = page.lines().count();
         assert!(
-            (80..=190).contains(&lines),
-            "examples/{example}/README.md has {lines} lines: 80 to 190 can be read in one sitting"
+            (80..=150).contains(&lines),
+            "examples/{example}/README.md has {lines} lines: 80 to 150 can be read in one sitting"
         );
         assert_eq!(page.matches("```mermaid").count(), 1, "examples/{example}: one diagram");
         assert!(

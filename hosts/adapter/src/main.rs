@@ -83,12 +83,9 @@ fn main() -> Result<ExitCode> {
         .with_context(|| format!("cannot make a component of {guest} with the adapter {kind:?}: give it a module that imports preview 1 alone, and to Command a program"))?;
     println!("host: {} bytes and the adapter {kind:?} make {}", wasm.len(), adapted.len());
     let component = Component::from_binary(&engine, &adapted)?;
-    for (name, _) in component.component_type().imports(&engine) {
-        println!("host: after, imports {name}");
-    }
-    for (name, _) in component.component_type().exports(&engine) {
-        println!("host: after, exports {name}");
-    }
+    let ty = component.component_type();
+    ty.imports(&engine).for_each(|(name, _)| println!("host: after, imports {name}"));
+    ty.exports(&engine).for_each(|(name, _)| println!("host: after, exports {name}"));
 
     // 3. Linker: what the guest may import. Here all of WASI 0.2, and nothing of preview 1.
     let mut linker: Linker<Desk> = Linker::new(&engine);

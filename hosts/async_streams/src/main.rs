@@ -11,9 +11,7 @@ use wasmtime::component::{
     Accessor, Component, FutureReader, HasSelf, Linker, ResourceTable, StreamReader, bindgen,
 };
 use wasmtime::error::Context;
-use wasmtime::{
-    AsContextMut, Cache, CacheConfig, Config, Engine, Error, Result, Store, Trap, ensure,
-};
+use wasmtime::{AsContextMut, Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 bindgen!({ path: "../../wit/async_streams" });
@@ -55,7 +53,7 @@ type Telegram = (FutureReader<u32>, StreamReader<u8>);
 type Answer = (Result<u32, String>,);
 
 fn telegram(mut store: impl AsContextMut, line: u32, text: String) -> Result<Telegram> {
-    let line = FutureReader::new(&mut store, async move { Ok::<_, Error>(line) })?;
+    let line = FutureReader::new(&mut store, async move { Ok::<_, wasmtime::Error>(line) })?;
     Ok((line, StreamReader::new(store, text.into_bytes())?))
 }
 

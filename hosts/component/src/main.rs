@@ -10,8 +10,7 @@ use clap::Parser;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, bindgen};
 use wasmtime::error::Context;
 use wasmtime::{Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure};
-use wasmtime_wasi::p2;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 bindgen!({ path: "../../wit/component" });
 

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wasmtime::error::Context;
 use wasmtime::{
-    Cache, CacheConfig, Caller, Config, Engine, Extern, Linker, Module, Result, Store, Trap, bail,
-    ensure,
+    Cache, CacheConfig, Caller, Config, Engine, Extern, Linker, Module, Result, Store, Trap, ensure,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{I32Exit, WasiCtx};
@@ -20,7 +19,6 @@ struct Cli {
     /// Leave a function out, to see what its guest says
     #[arg(long, value_name = "NAME", value_parser = ["exchange", "translate"])]
     without: Vec<String>,
-
     /// The guest, a core module for wasm32-wasip1, and its arguments
     #[arg(required = true, trailing_var_arg = true, value_names = ["GUEST.wasm", "PRODUCT=CENTS"])]
     guest_and_args: Vec<String>,
@@ -47,9 +45,8 @@ fn translate(
     buf: u32,
     room: u32,
 ) -> Result<i32> {
-    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
-        bail!("shop::translate: the guest exports no `memory`");
-    };
+    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    let memory = memory.context("shop::translate: the guest exports no `memory`")?;
     let (memory, shop) = memory.data_and_store_mut(&mut caller);
     let word = bytes_at(memory, word, len).context("shop::translate: bad word")?;
     let word = str::from_utf8(word).context("shop::translate: bad word")?;
@@ -64,8 +61,7 @@ fn translate(
     Ok(i32::try_from(known.len())?)
 }
 
-/// The guest's bytes where it says they are. They are lent and not copied, so that a length, true or
-/// false, allocates nothing.
+/// The guest's bytes where it says they are: lent and not copied, so a lie allocates nothing.
 fn bytes_at(memory: &mut [u8], ptr: u32, len: u32) -> Result<&mut [u8]> {
     let rest = memory.get_mut(ptr as usize..);
     let bytes = rest.and_then(|rest| rest.get_mut(..len as usize));

@@ -59,17 +59,14 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     } else if wasm.starts_with(b"\0asm\x0d\0\x01\0") {
         Code::Component(Component::from_binary(&engine, &wasm).with_context(damaged)?)
     } else {
-        bail!(
-            "{guest} is not WebAssembly: give what cargo build --target wasm32-wasip1 or wasm32-wasip2 made"
-        )
+        bail!("{guest} is not WebAssembly: give a file built for wasm32-wasip1 or wasm32-wasip2")
     };
 
-    // 3. Linker: what the guest may import. Modules have one of their own. Components of WASI 0.3
-    //    get 0.2 as well, since their std still speaks it, and in its async form, since 0.3 is.
+    // 3. Linker: what the guest may import. Components of 0.3 get 0.2 as well: their std speaks it.
     let mut modules: Linker<WasiP1Ctx> = Linker::new(&engine);
     p1::add_to_linker_async(&mut modules, |wasi| wasi)?;
     let mut components: component::Linker<WasiP1Ctx> = component::Linker::new(&engine);
-    p2::add_to_linker_async(&mut components)?;
+    p2::add_to_linker_async(&mut components)?; // async, since WASI 0.3 is
     p3::add_to_linker(&mut components)?;
 
     // 4. Store: this guest's state and capabilities, the same for all three.

@@ -20,11 +20,9 @@ struct Cli {
     /// How often to call `_initialize`: once is right, 0 and 2 show why
     #[arg(long, value_name = "TIMES", default_value_t = 1)]
     initialize: u32,
-
     /// The guest, a core module for wasm32-wasip1
     #[arg(value_name = "GUEST.wasm")]
     guest: PathBuf,
-
     /// Who signs
     names: Vec<String>,
 }
@@ -58,13 +56,12 @@ fn main() -> Result<ExitCode> {
         .build_p1();
     let mut store = Store::new(&engine, wasi);
 
-    // 5. Instantiate and call.
+    // 5. Instantiate, which runs none of the guest's code, and call: `_initialize`, then `sign`.
     let instance = linker.instantiate(&mut store, &module).with_context(|| {
         format!("cannot link {guest}: this host offers WASI preview 1 and nothing else")
     })?;
-    let book = GuestBook::new(&mut store, &instance).with_context(|| {
-        format!("{guest} is not a guest book: give the module of reactor_guest")
-    })?;
+    let book = GuestBook::new(&mut store, &instance)
+        .with_context(|| format!("{guest} is not a guest book: give this host reactor_guest"))?;
     let Err(error) = book.run(&mut store, &cli) else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -94,7 +91,6 @@ impl GuestBook {
     }
 
     fn run(&self, store: &mut Store<WasiP1Ctx>, cli: &Cli) -> Result<()> {
-        // Instantiating runs none of the guest's code: `_initialize` is the embedder's to call.
         for _ in 0..cli.initialize {
             let Some(initialize) = &self.initialize else { break };
             println!("host: _initialize");
