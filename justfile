@@ -19,7 +19,7 @@ test example="": (known example) targets
 
 # Make DIR a project of your own from an example
 new example dir: (known example)
-    @cargo run --quiet --package tests --bin new -- {{ quote(example) }} {{ quote(dir) }}
+    @cargo run --quiet --package tests --bin new -- {{ quote(example) }} {{ quote(join(invocation_directory(), dir)) }}
 
 # Say what is installed, what is missing, and what for
 doctor:

@@ -187,6 +187,20 @@ fn new_refuses_what_would_overwrite_or_get_lost() {
 }
 
 #[test]
+fn new_takes_a_path_from_where_the_reader_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = &examples()[0];
+    for (from, name) in [(root(), "from-root"), (root().join("examples"), "from-examples")] {
+        // As the pages say, `../NAME`, but a temporary folder takes more steps.
+        let up = "../".repeat(from.components().count() - 1);
+        let relative =
+            format!("{up}{}", dir.path().join(name).strip_prefix("/").unwrap().display());
+        succeed(command("just", &from).args(["new", example, &relative]));
+        assert!(dir.path().join(name).join("justfile").is_file());
+    }
+}
+
+#[test]
 fn a_mistyped_name_gets_the_nearest_ones() {
     let example = &examples()[0];
     let typo = format!("{example}s");

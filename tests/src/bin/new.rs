@@ -40,7 +40,7 @@ struct Cli {
 fn main() -> Result<()> {
     let Cli { example, dir } = Cli::parse();
     ensure!(tests::examples().contains(&example), "no example `{example}`: `just` lists them");
-    let dir = absolute(&dir).with_context(|| format!("{} is no path", dir.display()))?;
+    let dir = resolve(&dir)?;
     check(&dir)?;
 
     let root = tests::root();
@@ -62,6 +62,15 @@ fn main() -> Result<()> {
     fs::write(dir.join("README.md"), readme(&root, &example)?).context("cannot write README.md")?;
     println!("{} is yours: cd there, then `just run {example}` and `just test`", dir.display());
     Ok(())
+}
+
+/// The absolute path of `dir`, which need not be there, without `..`.
+fn resolve(dir: &Path) -> Result<PathBuf> {
+    let dir = absolute(dir).with_context(|| format!("{} is no path", dir.display()))?;
+    let there = dir.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let (above, resolved) = there.with_context(|| format!("{} is no path", dir.display()))?;
+    let rest = dir.strip_prefix(above).context("an ancestor is a prefix")?;
+    Ok(resolved.join(rest).components().collect()) // without a slash at the end
 }
 
 /// Refuses a folder in which the project would overwrite something, or be part of something else.
