@@ -140,6 +140,29 @@ fn the_host_refuses_what_is_no_component_of_this_world() {
 }
 
 #[test]
+fn a_trap_in_the_guest_is_an_error_in_the_host() {
+    let bad = BadInput::new();
+    let guest = bad.module(
+        "trap.wasm",
+        r#"(component
+            (type $variant (variant (case "empty") (case "too-long" u32)))
+            (import "problem" (type $problem (eq $variant)))
+            (core module $code
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 16)
+                (func (export "slug") (param i32 i32) (result i32) unreachable))
+            (core instance $code (instantiate $code))
+            (func $slug (param "title" string) (result (result string (error $problem)))
+                (canon lift (core func $code "slug")
+                    (memory (core memory $code "memory")) (realloc (core func $code "realloc"))))
+            (export "slug" (func $slug)))"#,
+    );
+    let first = format!("Error: {} failed while it ran\n", guest.display());
+    let output = name(&guest, &["About"]).code(134);
+    output.stderr(starts_with(first).and(contains("wasm trap: wasm `unreachable`")));
+}
+
+#[test]
 fn a_mistake_on_the_command_line_ends_with_2() {
     name(&plain(), &["--slug"]).code(2).stderr(contains("--slug"));
 }
