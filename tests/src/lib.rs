@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
+use assert_cmd::assert::Assert;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, starts_with};
 use serde_json::Value;
 
 /// The root folder of the workspace, absolute. cargo says at run time where it is: what it built in
@@ -138,6 +141,17 @@ pub fn installed(tool: &str, what: impl Display) -> bool {
     installed
 }
 
+/// Checks that a host refused the file at `path`: it ended with 1, and its errors begin with `first`,
+/// in which `{}` stands for the path, and contain `cause`. `output` is what [`host`] ended with.
+///
+/// # Panics
+/// If it did not; what the host printed is in the panic.
+#[track_caller]
+pub fn refused(output: Assert, path: &Path, first: &str, cause: &str) {
+    let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
+    output.code(1).stderr(starts_with(first).and(contains(cause)));
+}
+
 /// Files that are not what a host expects. They live as long as this value.
 pub struct BadInput(tempfile::TempDir);
 
@@ -165,6 +179,14 @@ impl BadInput {
     /// A file of no bytes.
     pub fn empty(&self) -> PathBuf {
         self.0.path().join("empty.wasm")
+    }
+
+    /// A module that lacks its last two bytes.
+    pub fn damaged(&self) -> PathBuf {
+        let path = self.module("damaged.wasm", r#"(module (func (export "_start")))"#);
+        let wasm = fs::read(&path).expect("it was just written");
+        fs::write(&path, &wasm[..wasm.len() - 2]).expect("a file");
+        path
     }
 
     /// A module or component from text format, written beside the others.

@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, guest, host};
+use tests::{BadInput, guest, host, refused};
 
 fn adapt(package: &str, flags: &[&str], names: &[&str]) -> Assert {
     let guest = guest(package, "wasm32-wasip1");
@@ -79,9 +79,7 @@ fn the_wrong_adapter_is_refused() {
 fn the_host_refuses_what_it_cannot_adapt() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let output = host("adapter_host").arg(path).arg("Ada").assert().code(1);
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        output.stderr(starts_with(first).and(contains(cause)));
+        refused(host("adapter_host").arg(path).arg("Ada").assert(), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     let component = bad.module("component.wasm", "(component)");

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, command, guest, host, installed, root, target};
+use tests::{BadInput, command, guest, host, installed, refused, root, target};
 
 const BINDINGS: &str = "guests/cargo_component/src/bindings.rs";
 
@@ -125,8 +125,7 @@ fn without_the_tool_cargo_says_that_it_has_no_such_command() {
 fn the_host_refuses_what_is_no_component_of_this_world() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        name(path, &["About"]).code(1).stderr(starts_with(first).and(contains(cause)));
+        refused(name(path, &["About"]), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     let first = "{} is not a component (but a core module, or no WebAssembly): build the guest with `cargo component build`";

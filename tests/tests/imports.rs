@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, guest, host};
+use tests::{BadInput, guest, host, refused};
 
 fn tags(arguments: &[&str]) -> Assert {
     host("imports_host").arg(guest("imports_guest", "wasm32-wasip1")).args(arguments).assert()
@@ -102,9 +102,7 @@ fn the_host_believes_no_address() {
 fn the_host_refuses_what_is_no_guest_of_its() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let output = host("imports_host").arg(path).assert().code(1);
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        output.stderr(starts_with(first).and(contains(cause)));
+        refused(host("imports_host").arg(path).assert(), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     for path in [bad.text(), bad.empty(), bad.module("component.wasm", "(component)")] {

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Mutex;
 
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, starts_with};
-use tests::{BadInput, guest, guest_with, host, root};
+use predicates::str::contains;
+use tests::{BadInput, guest, guest_with, host, refused, root};
 
 /// Two tests build the same guest with different flags into the same file: one at a time.
 static BUILDS: Mutex<()> = Mutex::new(());
@@ -236,9 +235,7 @@ fn the_recipes_on_the_page_end_as_it_says() {
 fn the_host_refuses_what_is_no_command() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let output = host("no_std_host").arg(path).assert().code(1);
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        output.stderr(starts_with(first).and(contains(cause)));
+        refused(host("no_std_host").arg(path).assert(), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     for path in [bad.text(), bad.empty(), bad.module("component.wasm", "(component)")] {

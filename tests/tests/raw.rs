@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, starts_with};
-use tests::{BadInput, guest, host, root};
+use predicates::str::contains;
+use tests::{BadInput, guest, host, refused, root};
 
 fn guests() -> [(&'static str, PathBuf); 5] {
     [
@@ -95,9 +95,7 @@ fn the_end_of_the_guest_is_the_end_of_the_host() {
 fn the_host_refuses_what_is_no_command() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let output = host("raw_host").arg(path).assert().code(1).stdout("");
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        output.stderr(starts_with(first).and(contains(cause)));
+        refused(host("raw_host").arg(path).assert().stdout(""), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     for path in [bad.text(), bad.empty()] {
@@ -109,11 +107,7 @@ fn the_host_refuses_what_is_no_command() {
     reject(&path, "cannot link {}: this host offers", "unknown import: `env::abort`");
     let path = bad.module("http.wasm", r#"(component (import "shop:stock/count" (func)))"#);
     reject(&path, "cannot link {}: this host offers", "shop:stock/count");
-    let path = bad.module("magic.wasm", "(module)");
-    let mut damaged = fs::read(&path).unwrap();
-    damaged.push(0xff);
-    fs::write(&path, damaged).unwrap();
-    reject(&path, "{} is damaged: build", "");
+    reject(&bad.damaged(), "{} is damaged: build", "");
     host("raw_host").arg("--nope").assert().code(2).stderr(contains("--nope"));
     host("raw_host").assert().code(2).stderr(contains("GUEST.wasm"));
 }

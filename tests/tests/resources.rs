@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, ends_with, starts_with};
-use tests::{BadInput, guest, host};
+use tests::{BadInput, guest, host, refused};
 
 /// Lets the host do `steps`, words apart, with an order of the guest.
 fn order(steps: &str) -> Assert {
@@ -62,9 +62,7 @@ fn a_panic_in_the_guest_is_a_trap_in_the_host() {
 fn the_host_refuses_what_is_no_component_of_this_world() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
-        let output = host("resources_host").arg(path).arg("40").assert().code(1).stdout("");
-        let first = format!("Error: {}", first.replace("{}", &path.display().to_string()));
-        output.stderr(starts_with(first).and(contains(cause)));
+        refused(host("resources_host").arg(path).arg("40").assert().stdout(""), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     for path in [bad.text(), bad.empty(), bad.module("module.wasm", "(module)")] {
