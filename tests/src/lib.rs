@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
 
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 use serde_json::Value;
+
+pub mod page;
 
 /// The root folder of the workspace, absolute. cargo says at run time where it is: what it built in
 /// a shared target folder may have been compiled in another copy of the workspace.
@@ -85,27 +87,56 @@ fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
     if let Some(file) = built.get(&args.join(" ")) {
         return file.clone();
     }
-    let output = command("cargo", &root())
-        .args(["build", "--message-format", "json-render-diagnostics"])
-        .args(args)
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // One JSON object a line; those of the reason `compiler-artifact` have `filenames`.
-    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
-    let messages = messages.map(|message| message.expect("cargo speaks JSON"));
-    let files = messages.flat_map(|message| {
-        let files = message["filenames"].as_array().cloned().unwrap_or_default();
-        files.into_iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)))
-    });
-    let mut files = files.filter(|file| wanted(file));
-    let file = files.next().expect("the build made the file that was asked for");
+    let mut files = artifacts(command("cargo", &root()).arg("build").args(args));
+    files.retain(|file| wanted(file));
+    let file = files.into_iter().next().expect("the build made the file that was asked for");
     built.insert(args.join(" "), file.clone());
     file
 }
 
+/// Runs `cargo`, a build or check, and returns the paths of the files that it made or found fresh.
+///
+/// # Panics
+/// If it fails; cargo's messages are in the panic.
+pub fn artifacts(cargo: &mut Command) -> Vec<PathBuf> {
+    let output = cargo.args(["--message-format", "json-render-diagnostics"]).output();
+    let output = output.expect("cargo starts");
+    assert!(output.status.success(), "{cargo:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    // One JSON object a line; those of the reason `compiler-artifact` have `filenames`.
+    let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>();
+    let files = messages.flat_map(|message| {
+        let message = message.expect("cargo speaks JSON");
+        let files = message["filenames"].as_array().cloned().unwrap_or_default();
+        files.into_iter().filter_map(|file| Some(PathBuf::from(file.as_str()?)))
+    });
+    files.collect()
+}
+
+/// Copies a file, or a folder without what cargo built in it. The copies keep the times of their
+/// originals. What is not there is not copied.
+///
+/// # Errors
+/// If something cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let name = entry?.file_name();
+            if name != "target" {
+                copy(&from.join(&name), &to.join(&name))?;
+            }
+        }
+    } else if from.exists() {
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::copy(from, to)?;
+        fs::File::options().write(true).open(to)?.set_modified(from.metadata()?.modified()?)?;
+    }
+    Ok(())
+}
+
 /// A `cargo` or `just` command at `dir` that prints the same everywhere: no colours, no progress
-/// bar, no backtraces, and nothing that cargo told the test of its own package.
+/// bar, no backtraces, no folder to build into but its own, and nothing that cargo told the test of
+/// its own package.
 pub fn command(program: &str, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir);
@@ -118,6 +149,7 @@ pub fn command(program: &str, dir: &Path) -> Command {
             command.env_remove(&name);
         }
     }
+    command.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR");
     command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
     command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "0");
     command

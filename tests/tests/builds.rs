@@ -2,23 +2,16 @@
 //! Run: cargo test -p tests --test builds
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use serde_json::{Deserializer, Value};
-use tests::{command, examples, root};
+use tests::{artifacts, command, examples, root};
 
 /// The libraries that a `cargo build` with `arguments` uses, by their paths. cargo puts a hash of
 /// the features and the profile into each name, so the same library built otherwise has another.
-fn libraries(arguments: &[&str]) -> BTreeSet<String> {
-    let mut cargo = command("cargo", &root());
-    let output =
-        cargo.args(["build", "--message-format", "json"]).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages =
-        Deserializer::from_slice(&output.stdout).into_iter::<Value>().map(Result::unwrap);
-    let files =
-        messages.flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default());
-    let files = files.map(|file| file.as_str().unwrap().to_owned());
-    files.filter(|file| file.ends_with(".rlib") || file.ends_with(".so")).collect()
+fn libraries(arguments: &[&str]) -> BTreeSet<PathBuf> {
+    let files = artifacts(command("cargo", &root()).arg("build").args(arguments));
+    let library = |file: &PathBuf| file.extension().is_some_and(|e| e == "rlib" || e == "so");
+    files.into_iter().filter(library).collect()
 }
 
 #[test]
@@ -29,7 +22,9 @@ fn going_through_all_hosts_compiles_nothing_of_wasmtime() {
         assert!(alone.len() > 100, "{example}_host has few libraries: {alone:?}");
         let other: Vec<_> = alone.difference(&all).collect();
         let engine = ["wasmtime", "cranelift", "wiggle", "wasmparser"];
-        let again = other.iter().any(|file| engine.iter().any(|name| file.contains(name)));
+        let again = other
+            .iter()
+            .any(|file| engine.iter().any(|name| file.to_string_lossy().contains(name)));
         assert!(!again, "{example}_host alone builds these again, its features differ: {other:?}");
         assert!(other.len() <= 3, "{example}_host alone builds {other:?}");
     }

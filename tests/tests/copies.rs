@@ -1,32 +1,214 @@
-//! That examples can be taken away: as a project by `just new`, and crate by crate.
-//! Notice that nothing here touches the network, and that projects are made at the same places in
-//! each run, with one target folder: cargo builds again only what it has not seen there.
-//! Run: cargo test -p tests --test copies
+//! That examples can be taken away: as a project by `just new`, under another name, and crate by
+//! crate; and that the solution of a page's exercise does what the page says, in such a project.
+//! Notice that nothing here touches the network once everything in Cargo.lock is fetched, and that
+//! projects are made at the same places in each run, in one target folder which begins as links to
+//! what is built here already: cargo builds again only what belongs to an example.
+//! Run: cargo test -p tests --test copies -- EXAMPLE
+//!
+//! An example whose files are as they were when it passed is not copied again, which is said; with
+//! CI in the environment it always is.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
-use std::{env, fs, thread};
+use std::time::SystemTime;
+use std::{env, fs};
 
-use predicates::str::contains;
-use tests::{examples, root};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use tests::page::{self, Which};
+use tests::{artifacts, copy, examples, root};
+use walkdir::WalkDir;
 
-/// The folder that copies of a kind build into, so that what they share is built once for them.
-fn target(kind: &str) -> PathBuf {
-    let target = tests::target().join("copies").join(kind);
-    fs::create_dir_all(&target).unwrap();
-    target
+/// What commands in copies get: no network, and, since nothing here is built twice, nothing kept that
+/// would make a second build quick.
+const VARS: [(&str, &str); 2] = [("CARGO_NET_OFFLINE", "true"), ("CARGO_INCREMENTAL", "0")];
+
+fn main() {
+    let trials = examples().into_iter().map(|example| {
+        Trial::test(example.clone(), move || {
+            let passed = target().join("passed").join(&example);
+            let files = fingerprint(&example);
+            let same = fs::read_to_string(&passed).is_ok_and(|earlier| earlier == files);
+            if same && env::var_os("CI").is_none() {
+                eprintln!("{example}: as it was when its copies passed, not copied again");
+                return Ok(());
+            }
+            check(&example)?;
+            fs::create_dir_all(passed.parent().ok_or("a folder")?)?;
+            Ok(fs::write(passed, files)?)
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}
+
+fn check(example: &str) -> Result<(), Failed> {
+    let project = new(example, example, None);
+    tested(example, &project);
+    if Some(example) == examples().first().map(String::as_str) {
+        let output = succeed(command("just", &project).arg("lint"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("ing wasmtime v"), "just lint builds or checks wasmtime: {said}");
+    }
+    let page = root().join("examples").join(example).join("README.md");
+    page::check(&page, &project, Which::Solution, &VARS)?;
+    spared(example, &project);
+
+    let name = format!("my_{example}");
+    let renamed = new(example, &name, Some(&name));
+    tested(&name, &renamed);
+    let left = format!("{example}_");
+    for entry in WalkDir::new(&renamed).into_iter().filter_entry(|e| e.file_name() != "target") {
+        let part = entry?.file_name().to_string_lossy().into_owned();
+        assert!(part != example && !part.starts_with(&left), "{part} was not renamed");
+    }
+    spared(&name, &renamed);
+    alone(example);
+    Ok(())
+}
+
+/// What must hold of a new project whose example is called `name`.
+fn tested(name: &str, project: &Path) {
+    let just = |arguments: &[&str]| {
+        let output = succeed(command("just", project).args(arguments));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // This runs the page, which begins with `just run`.
+    let tested = just(&["test"]);
+    assert!(tested.contains(&format!("test {name} ... ok")), "the page did not run: {tested}");
+    assert!(just(&[]).contains("    run example="), "`just` lists the recipes");
+    assert_eq!(fs::read_dir(project.join("examples")).unwrap().count(), 1);
+
+    // `cargo test` for WASI works where there is a runner: the host that it names came along.
+    let config = fs::read_to_string(project.join(".cargo/config.toml")).unwrap();
+    let guest = fs::read_to_string(project.join(format!("guests/{name}/.cargo/config.toml")));
+    if config.contains("runner = ") && guest.is_ok_and(|guest| guest.contains("wasm32-wasip1")) {
+        let guest = format!("{name}_guest");
+        let arguments = ["test", "--target", "wasm32-wasip1", "--package", &guest];
+        succeed(command("cargo", project).args(arguments));
+    }
+}
+
+/// Removes the host of a project that passed: a debug build is large, and not needed again while its
+/// example stays as it is.
+fn spared(name: &str, project: &Path) {
+    let host = format!("{name}_host");
+    succeed(command("cargo", project).args(["clean", "--quiet", "--package", &host]));
+}
+
+/// A bare copy of each crate of `example`, with the WIT beside it as here, builds by itself.
+fn alone(example: &str) {
+    let dir = empty(&format!("{example}-crates"));
+    for part in parts(example) {
+        copy(&root().join(&part), &dir.join(&part)).unwrap();
+    }
+    for part in parts(example) {
+        let copied = dir.join(&part);
+        if !copied.join("Cargo.toml").is_file() {
+            continue; // the page, the WIT or the tests
+        }
+        // With the lock file of the workspace nothing is looked up.
+        copy(&root().join("Cargo.lock"), &copied.join("Cargo.lock")).unwrap();
+        let mut cargo = command("cargo", &copied);
+        cargo.env("CARGO_TARGET_DIR", target().join("crates"));
+        if part.starts_with("hosts") {
+            artifacts(cargo.arg("check"));
+        } else {
+            let name = format!("{}_guest.wasm", part.file_name().unwrap().to_string_lossy());
+            let made = artifacts(cargo.arg("build"));
+            assert!(made.iter().any(|file| file.ends_with(&name)), "no {name} among {made:?}");
+        }
+    }
+}
+
+/// What belongs to `example`, relative to the root.
+fn parts(example: &str) -> BTreeSet<PathBuf> {
+    let mut parts = BTreeSet::from([PathBuf::from(format!("tests/tests/{example}.rs"))]);
+    for group in ["examples", "guests", "hosts", "wit"] {
+        for entry in fs::read_dir(root().join(group)).unwrap() {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            if name == example || name.starts_with(&format!("{example}_")) {
+                parts.insert(Path::new(group).join(name));
+            }
+        }
+    }
+    parts
+}
+
+/// A text that changes with every file that `example` is copied from, made or tested by.
+fn fingerprint(example: &str) -> String {
+    let mut parts = parts(example);
+    let common =
+        [".cargo", "Cargo.lock", "Cargo.toml", "hosts/clippy.toml", "justfile", "hosts/runner"];
+    let tests = ["rust-toolchain.toml", "tests/Cargo.toml", "tests/src", "tests/tests/copies.rs"];
+    parts.extend(common.into_iter().chain(tests).map(PathBuf::from));
+    parts.insert("tests/tests/walkthroughs.rs".into());
+    let mut hasher = DefaultHasher::new();
+    for part in parts {
+        let walk = WalkDir::new(root().join(part)).sort_by_file_name().into_iter();
+        for entry in walk.filter_entry(|entry| entry.file_name() != "target").flatten() {
+            if entry.file_type().is_file() {
+                (entry.path(), fs::read(entry.path()).unwrap()).hash(&mut hasher);
+            }
+        }
+    }
+    format!("{:016x}\n", hasher.finish())
+}
+
+/// A new project from `example` at `place`, by `just new`. Its `target` is a link, because pages name
+/// what cargo built by its path.
+fn new(example: &str, place: &str, name: Option<&str>) -> PathBuf {
+    let project = empty(place);
+    let mut new = command("just", &root());
+    new.args(["new", example]).arg(&project).args(name);
+    let said = String::from_utf8(succeed(&mut new).stdout).unwrap();
+    assert!(said.contains("is yours"), "{said}");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(target(), project.join("target")).unwrap();
+    // What an earlier run built at this place may be newer than the copies, which keep the times of
+    // their originals, and is not what is here now. The tests and the runner are the same in each.
+    let wanted = |path: &Path| !path.starts_with(project.join("hosts/runner"));
+    for group in ["guests", "hosts", "wit"] {
+        for entry in WalkDir::new(project.join(group)).into_iter().flatten() {
+            if entry.file_type().is_file() && wanted(entry.path()) {
+                let file = fs::File::options().append(true).open(entry.path()).unwrap();
+                file.set_modified(SystemTime::now()).unwrap();
+            }
+        }
+    }
+    project
 }
 
 /// A command in the copy at `dir`, offline.
 fn command(program: &str, dir: &Path) -> Command {
+    static FETCHED: LazyLock<()> = LazyLock::new(|| {
+        let host =
+            tests::command("rustc", &root()).args(["--print", "host-tuple"]).output().unwrap();
+        let mut fetch = tests::command("cargo", &root());
+        fetch.args(["fetch", "--locked", "--target", String::from_utf8_lossy(&host.stdout).trim()]);
+        for target in ["wasm32-wasip1", "wasm32-wasip2", "wasm32v1-none"] {
+            fetch.args(["--target", target]);
+        }
+        succeed(&mut fetch);
+    });
+    LazyLock::force(&FETCHED);
     let mut command = tests::command(program, dir);
-    command.env("CARGO_NET_OFFLINE", "true");
+    command.envs(VARS);
     command
 }
 
-/// An empty folder for copies, which lies outside of the workspace and is the same in each run of
-/// its tests: what is built from WIT knows by its full path where that was. Another run waits.
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{text}{errors}");
+    output
+}
+
+/// An empty folder for a copy, which lies outside of the workspace and is the same in each run of
+/// these tests: what is built from WIT knows by its full path where that was. Another run waits.
 fn empty(name: &str) -> PathBuf {
     static DIR: LazyLock<(PathBuf, fs::File)> = LazyLock::new(|| {
         let workspace = root().to_string_lossy().replace(['/', '\\', ':'], "-");
@@ -44,174 +226,52 @@ fn empty(name: &str) -> PathBuf {
     dir
 }
 
-/// A new project from `example` at `place`. Its `target` is a link, because pages name what cargo
-/// built by its path.
-fn project(example: &str, place: &str) -> PathBuf {
-    let project = empty(place);
-    new(example, &project).assert().success().stdout(contains("is yours"));
-    keep_times(&root(), &project);
-    std::os::unix::fs::symlink(target("projects"), project.join("target")).unwrap();
-    project
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{command:?}\n{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
-
-fn new(example: &str, dir: &Path) -> assert_cmd::Command {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_new"));
-    command.arg(example).arg(dir).env("RUST_BACKTRACE", "0");
-    command
-}
-
-/// Gives each file of a copy the time of its original, so that cargo builds again only what differs
-/// from what an earlier copy built in the shared folder.
-fn keep_times(original: &Path, copy: &Path) {
-    for entry in walkdir::WalkDir::new(copy).into_iter().map(Result::unwrap) {
-        let Ok(from) = original.join(entry.path().strip_prefix(copy).unwrap()).metadata() else {
-            continue;
+/// The folder that all copies build into. It begins with links to what this workspace has built,
+/// leaving out what is built from its own crates, so that nothing of a copy can come from here.
+fn target() -> PathBuf {
+    static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
+        let (from, to) = (tests::target(), tests::target().join("copies"));
+        let members = members();
+        let own = |name: &str| {
+            let name = name.strip_prefix("lib").unwrap_or(name);
+            let crate_name = name.rsplit_once('-').map_or(name, |(name, _)| name);
+            members.contains(&crate_name.replace('-', "_"))
         };
-        if from.is_file() {
-            let file = fs::File::options().write(true).open(entry.path()).unwrap();
-            file.set_modified(from.modified().unwrap()).unwrap();
+        let walk = WalkDir::new(&from).min_depth(1).into_iter();
+        let wanted = walk.filter_entry(|entry| {
+            let path = entry.path().strip_prefix(&from).unwrap();
+            let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+            let kind =
+                parts.iter().position(|part| ["deps", "build", ".fingerprint"].contains(&&**part));
+            match kind {
+                // PROFILE, TARGET or TARGET/PROFILE
+                None => parts.len() <= 2 && !["copies", "cargo-timings"].contains(&&*parts[0]),
+                Some(kind) => parts.get(kind + 1).is_none_or(|name| !own(name)),
+            }
+        });
+        for entry in wanted.map(Result::unwrap) {
+            let path = entry.path().strip_prefix(&from).unwrap();
+            let inside =
+                path.iter().any(|part| part == "deps" || part == "build" || part == ".fingerprint");
+            if entry.file_type().is_file() && inside && !to.join(path).exists() {
+                fs::create_dir_all(to.join(path).parent().unwrap()).unwrap();
+                fs::hard_link(entry.path(), to.join(path)).unwrap();
+            }
         }
-    }
-}
-
-/// Copies a folder without what cargo built in it.
-fn copy(from: &Path, to: &Path) {
-    let walk = walkdir::WalkDir::new(from).into_iter().filter_entry(|e| e.file_name() != "target");
-    for entry in walk.map(Result::unwrap) {
-        let to = to.join(entry.path().strip_prefix(from).unwrap());
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(to).unwrap();
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-#[test]
-fn each_example_is_a_project_that_runs_and_passes_its_tests() {
-    // Two at a time, and each example at the same place whenever this runs.
-    let examples = &examples();
-    thread::scope(|scope| {
-        for place in ["even", "odd"] {
-            let mine = examples.iter().skip(usize::from(place == "odd")).step_by(2);
-            scope.spawn(move || mine.for_each(|example| check(example, &project(example, place))));
-        }
+        fs::create_dir_all(&to).unwrap();
+        to
     });
+    TARGET.clone()
 }
 
-/// What must hold of a new `project` from `example`.
-fn check(example: &str, project: &Path) {
-    let just = |arguments: &[&str]| {
-        let output = succeed(command("just", project).args(arguments));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    // This runs the page, which begins with `just run`.
-    let tested = just(&["test"]);
-    assert!(tested.contains(&format!("test {example} ... ok")), "the page did not run: {tested}");
-    assert!(just(&[]).contains(&format!("    {example} ")), "`just` lists the example");
-    assert_eq!(fs::read_dir(project.join("examples")).unwrap().count(), 1);
-
-    // `cargo test` for WASI works too: the host that cargo's config names came along. It offers WASI
-    // and no world of the example's own.
-    let config = fs::read_to_string(project.join(format!("guests/{example}/.cargo/config.toml")));
-    let world = project.join("wit").exists();
-    if config.is_ok_and(|config| config.contains("wasm32-wasip1")) && !world {
-        let guest = format!("{example}_guest");
-        let arguments = ["test", "--target", "wasm32-wasip1", "--package", &guest];
-        succeed(command("cargo", project).args(arguments));
-    }
-}
-
-#[test]
-fn a_bare_copy_of_a_crate_builds_alone() {
-    let dir = empty("crates");
-    copy(&root().join("wit"), &dir.join("wit"));
-    let crates = ["guests", "hosts"].into_iter().flat_map(|group| {
-        let entries = fs::read_dir(root().join(group)).unwrap();
-        entries.map(move |entry| Path::new(group).join(entry.unwrap().file_name()))
-    });
-    for folder in crates.collect::<Vec<PathBuf>>() {
-        let copied = dir.join(&folder);
-        copy(&root().join(&folder), &copied);
-        keep_times(&root().join(&folder), &copied);
-        // With the lock file of the workspace nothing is looked up.
-        fs::copy(root().join("Cargo.lock"), copied.join("Cargo.lock")).unwrap();
-        let mut cargo = command("cargo", &copied);
-        // To cargo a guest here and the one in a project are the same, but each knows where it is.
-        let (subcommand, target) = match folder.starts_with("hosts") {
-            true => ("check", target("projects")),
-            false => ("build", target("guests")),
-        };
-        cargo.env("CARGO_TARGET_DIR", &target).args([subcommand, "--message-format", "json"]);
-        let messages = String::from_utf8(succeed(&mut cargo).stdout).unwrap();
-        if folder.starts_with("guests") {
-            // What this build made or found fresh, for the folder keeps what older ones made.
-            let name = format!("{}_guest.wasm\"", folder.file_name().unwrap().to_string_lossy());
-            assert!(messages.contains(&name), "a bare build in {} makes no wasm", folder.display());
-        }
-    }
-}
-
-#[test]
-fn new_refuses_what_would_overwrite_or_get_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let full = dir.path().join("full");
-    fs::create_dir(&full).unwrap();
-    fs::write(full.join("notes.txt"), "keep me").unwrap();
-    let example = &examples()[0];
-    new(example, &full).assert().code(1).stderr(contains("full is not empty: name a new folder"));
-    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
-
-    let file = full.join("notes.txt");
-    new(example, &file).assert().code(1).stderr(contains("notes.txt is not a folder"));
-    assert_eq!(fs::read_to_string(&file).unwrap(), "keep me");
-
-    let inside = root().join("target/inside");
-    new(example, &inside).assert().code(1).stderr(contains("lies inside the cargo workspace"));
-    assert!(!inside.exists());
-
-    let nope = dir.path().join("nope");
-    new("nope", &nope).assert().code(1).stderr(contains("no example `nope`"));
-    assert!(!nope.exists());
-}
-
-#[test]
-fn new_takes_a_path_from_where_the_reader_is() {
-    let dir = tempfile::tempdir().unwrap();
-    let example = &examples()[0];
-    for (from, name) in [(root(), "from-root"), (root().join("examples"), "from-examples")] {
-        // As the pages say, `../NAME`, but a temporary folder takes more steps.
-        let up = "../".repeat(from.components().count() - 1);
-        let relative =
-            format!("{up}{}", dir.path().join(name).strip_prefix("/").unwrap().display());
-        succeed(command("just", &from).args(["new", example, &relative]));
-        assert!(dir.path().join(name).join("justfile").is_file());
-    }
-}
-
-#[test]
-fn a_mistyped_name_gets_the_nearest_ones() {
-    let example = &examples()[0];
-    let typo = format!("{example}s");
-    for arguments in [&["run", &typo][..], &["test", &typo], &["new", &typo, "/nowhere/at/all"]] {
-        let output = tests::command("just", &root()).args(arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            errors.starts_with(&format!("no example `{typo}`: did you mean {example}")),
-            "{errors}"
-        );
-        assert_eq!(errors.lines().count(), 1, "{errors}");
-    }
+/// What cargo calls the libraries, programs and tests of this workspace's own crates.
+fn members() -> BTreeSet<String> {
+    let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+    let output = succeed(tests::command("cargo", &root()).args(arguments));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let packages = list(&metadata["packages"]);
+    let targets = packages.iter().flat_map(|package| list(&package["targets"]));
+    let named: Vec<_> = packages.iter().cloned().chain(targets).collect();
+    named.iter().filter_map(|named| Some(named["name"].as_str()?.replace('-', "_"))).collect()
 }

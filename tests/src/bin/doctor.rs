@@ -18,7 +18,7 @@ const TOOLS: [Tool; 8] = [
     Tool {
         name: "just",
         needed_by: "all examples",
-        install: "cargo install --locked just",
+        install: "cargo install --locked --debug just",
         optional: false,
     },
     Tool {
@@ -66,6 +66,7 @@ const TOOLS: [Tool; 8] = [
 ];
 
 fn main() -> Result<()> {
+    sigpipe::reset();
     let mut missing = 0;
     let rustc = output("rustc", &["--version"]).context("rustc does not start")?;
     println!("ok       {}", rustc.trim());

@@ -1,5 +1,5 @@
-//! Says that there is no such example, and which names come near.
-//! Notice that only `just` calls it, when a name was mistyped.
+//! Says that there is no such example, and which names come near; or how to name one.
+//! Notice that only `just` calls it, when a name was mistyped or left out.
 //! Run: just run NAME
 
 use clap::Parser;
@@ -13,8 +13,14 @@ struct Cli {
 fn main() {
     let name = Cli::parse().name;
     let mut examples = tests::examples();
-    examples.sort_by_key(|example| strsim::damerau_levenshtein(example, &name));
-    examples.truncate(3);
-    eprintln!("no example `{name}`: did you mean {}? `just` lists them all", examples.join(", "));
+    if name.is_empty() || name.starts_with('-') {
+        let examples = examples.join(", ");
+        eprintln!("usage: just run EXAMPLE [ARGUMENT]...\nwhere EXAMPLE is one of {examples}");
+    } else {
+        examples.sort_by_key(|example| strsim::damerau_levenshtein(example, &name));
+        examples.truncate(3);
+        let examples = examples.join(", ");
+        eprintln!("error: no example `{name}`: did you mean {examples}? `just` lists them all");
+    }
     std::process::exit(1);
 }

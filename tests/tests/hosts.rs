@@ -1,0 +1,107 @@
+//! What all hosts that run programs have in common, tried with one guest that looks around: it gets
+//! nothing of its host's, and a host whose output is closed ends quietly.
+//! Notice that no host is named here. One that runs programs is told by the status it passes on.
+//! Run: cargo test -p tests --test hosts
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tests::{BadInput, command, examples, host, root};
+
+/// Prints the arguments and variables it has, and which of some files and folders it can open.
+const PROBE: &str = r#"
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    let variables: Vec<_> = std::env::vars().collect();
+    let paths = ["/", ".", "..", "Cargo.toml", "/etc/passwd", "/proc/self/environ", "/tmp"];
+    let open = |path: &&&str| std::fs::File::open(path).is_ok() || std::fs::read_dir(path).is_ok();
+    let opened: Vec<_> = paths.iter().filter(open).collect();
+    println!("probe: {arguments:?} {variables:?} {opened:?}");
+}
+"#;
+
+/// The hosts that run programs: they pass on the status a guest gave to `exit`.
+fn program_hosts() -> Vec<String> {
+    let source = |example: &String| {
+        fs::read_to_string(root().join(format!("hosts/{example}/src/main.rs"))).unwrap()
+    };
+    examples().into_iter().filter(|example| source(example).contains("I32Exit(")).collect()
+}
+
+/// Compiles [`PROBE`] for `target` into `dir`.
+fn probe(dir: &Path, target: &str) -> PathBuf {
+    let (from, to) = (dir.join("probe.rs"), dir.join(format!("{target}.wasm")));
+    fs::write(&from, PROBE).unwrap();
+    let mut rustc = command("rustc", &root());
+    rustc.args(["--edition", "2024", "--target", target, "-o"]).args([&to, &from]);
+    let output = rustc.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    to
+}
+
+#[test]
+fn a_guest_gets_no_variable_argument_or_file_of_its_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let probes = ["wasm32-wasip1", "wasm32-wasip2"].map(|target| probe(dir.path(), target));
+    for example in program_hosts() {
+        let mut ran = 0;
+        for probe in &probes {
+            let mut host = host(&format!("{example}_host"));
+            let output = host.env("SECRET", "of the host").arg(probe).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            let Some(line) = text.lines().find(|line| line.starts_with("probe: ")) else {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                assert!(errors.starts_with("Error: "), "{example}: {text}{errors}");
+                continue; // it takes the other kind
+            };
+            ran += 1;
+            // The file's name alone, or no arguments at all.
+            let name = probe.file_name().unwrap().to_str().unwrap();
+            let nothing = [format!("probe: [{name:?}] [] []"), "probe: [] [] []".to_owned()];
+            assert!(nothing.iter().any(|nothing| line == nothing), "{example}_host: {line}");
+        }
+        assert!(ran > 0, "{example}_host ran no program");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_host_whose_output_is_closed_ends_quietly() {
+    use std::os::unix::process::ExitStatusExt;
+    let bad = BadInput::new();
+    // More than a pipe holds, from a program of either kind of module.
+    let talker = bad.module(
+        "talker.wasm",
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 2)
+            (func (export "_start") (local $left i32)
+                (i32.store (i32.const 0) (i32.const 1024))
+                (i32.store (i32.const 4) (i32.const 65536))
+                (local.set $left (i32.const 64))
+                (loop $more
+                    (if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))
+                        (then unreachable))
+                    (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                    (br_if $more (local.get $left)))))"#,
+    );
+    for example in program_hosts() {
+        let program = PathBuf::from(host(&format!("{example}_host")).get_program());
+        let mut child = Command::new(program)
+            .arg(&talker)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take()); // as `| head` does
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(errors, "", "{example}_host");
+        let quiet = status.success() || status.signal() == Some(13); // SIGPIPE
+        assert!(quiet, "{example}_host: {status:?}");
+    }
+}
