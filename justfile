@@ -1,29 +1,63 @@
 # An index of short recipes: what they run is plain cargo, and the pages in examples/ spell it out.
+# What is in the group `collection` stays here when `just new` makes a project of an example.
+
+# The pages name what cargo built by its path below `target`, and show errors without backtraces.
+unexport CARGO_TARGET_DIR
+unexport CARGO_BUILD_TARGET_DIR
+unexport RUST_BACKTRACE
 
 # List the examples, then the recipes
-[private]
+[group('collection'), private]
 default:
-    @echo "Examples (just run NAME):"
-    @awk -F '[][|]' '/^\| \[[a-z0-9_]+\]\(examples\// { printf "    %-16s #%s\n", $3, $5 }' README.md
-    @{{ just }} --list
+    @awk -F '[][|]' '/^### / { sub("### ", ""); print $0 ":" } \
+        /^\| \[[a-z0-9_]+\]\(examples\// { printf "    %-16s #%s\n", $3, $5 }' README.md
+    @echo; {{ just }} --list
 
 # Run an example as its page does, with further arguments passed on
 [no-exit-message, positional-arguments]
-run example *args: (known example) targets
-    @shift && {{ just }} --justfile examples/{{ example }}/justfile --working-directory . run "$@"
+run example="" *args: (known example) targets
+    @shift; \
+    if [ $# -gt 0 ] && grep -q '^run:' examples/{{ example }}/run.just; then \
+        echo "error: {{ example }} takes no arguments" >&2; exit 1; \
+    fi; \
+    words=; \
+    for word; do \
+        case $word in \
+            '' | *[!A-Za-z0-9_=.,/:@%+-]*) word="'$(printf '%s.' "$word" | sed "s/'/'\\\\''/g")"; word="${word%.}'" ;; \
+        esac; \
+        words="$words${words:+ }$word"; \
+    done; \
+    {{ just }} --justfile examples/{{ example }}/run.just --working-directory . run ${words:+"$words"}
 
-# Run the tests, all or those of one example
-test example="": (known example) targets
-    cargo test --package tests {{ if example == "" { "" } else { "--test " + example } }}
-    {{ if example == "" { "" } else { "cargo test --package tests --test walkthroughs -- --exact " + example } }}
+# Run the tests, all or those of one example: its own, its page, and a project made of it
+[no-exit-message]
+test example="": (known-or-all example) targets
+    {{ if example == "" { "cargo test --no-fail-fast --package tests" } else { "cargo test --package tests --test " + example + "; a=$?; cargo test --no-fail-fast --package tests --test walkthroughs --test copies -- --exact " + example + "; exit $((a + $?))" } }}
 
-# Make DIR a project of your own from an example
-new example dir: (known example)
-    @cargo run --quiet --package tests --bin new -- {{ quote(example) }} {{ quote(join(invocation_directory(), dir)) }}
+# Make DIR a project of your own from an example; with NAME, everything in it carries that name
+[group('collection'), no-exit-message, positional-arguments]
+new example dir name="": (known example)
+    @cargo run --quiet --package tests --bin new -- project "$1" {{ quote(join(invocation_directory(), dir)) }} ${3:+"$3"}
+
+# Start a new example as a renamed copy of another
+[group('collection'), no-exit-message, positional-arguments]
+example name from: (known from)
+    @cargo run --quiet --package tests --bin new -- example "$1" "$2"
+
+# Look a message up in the index of errors
+[group('collection'), no-exit-message, positional-arguments]
+explain text:
+    @grep -iF -e "$1" examples/errors.md || { echo "error: no entry of examples/errors.md has: $1" >&2; exit 1; }
 
 # Say what is installed, what is missing, and what for
+[group('collection'), no-exit-message]
 doctor:
     @cargo run --quiet --package tests --bin doctor
+
+# Print what the budgets of the workspace are and what is used: disk, first build, warm run and test
+[group('collection'), no-exit-message]
+budgets:
+    @cargo run --quiet --package tests --bin budgets
 
 # Format everything
 fmt:
@@ -38,12 +72,16 @@ lint: targets
         (cd "$guest" && cargo clippy --quiet --all-targets -- -D warnings) || exit 1; \
     done
 
-# Stop with one line unless there is such an example.
-[no-exit-message, positional-arguments, private]
+# Stop with one line unless there is such an example
+[group('collection'), no-exit-message, positional-arguments, private]
 known example:
-    @[ -z "$1" ] || [ -f "examples/$1/justfile" ] || cargo run --quiet --package tests --bin nearest -- "$1"
+    @[ -n "$1" ] && [ -f "examples/$1/run.just" ] || cargo run --quiet --package tests --bin nearest -- -- "$1"
 
-# Install the targets of rust-toolchain.toml, which rustup may be set not to do by itself.
+[group('collection'), no-exit-message, positional-arguments, private]
+known-or-all example:
+    @[ -z "$1" ] || {{ just }} known "$1"
+
+# Install the targets of rust-toolchain.toml, which rustup may be set not to do by itself
 [private]
 targets:
     @sysroot=$(rustc --print sysroot) || exit 1; \
