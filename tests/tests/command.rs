@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::assert::Assert;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 use tests::{BadInput, guest, host, refused};
 
@@ -39,6 +40,14 @@ fn a_guest_that_fails_ends_with_its_own_message_and_status() {
     run(&["--dir", &report(dir.path())], "one").code(1).stderr(contains("WORD_LIMIT is not set"));
     let wordy = ["--dir", &report(dir.path()), "--env", "WORD_LIMIT=many"];
     run(&wordy, "one").code(1).stderr(contains("WORD_LIMIT=many is not a number"));
+}
+
+#[test]
+fn the_guest_takes_one_argument_and_ignores_none() {
+    let guest = guest("command_guest", "wasm32-wasip1");
+    let run = |args: &[&str]| host("command_host").arg(&guest).args(args).assert().code(1);
+    run(&[]).stderr(contains("no argument: name the file to write the report to"));
+    run(&["/report/a.txt", "b.txt"]).stderr(contains("`b.txt` is one argument too many"));
 }
 
 #[test]
@@ -92,23 +101,75 @@ fn the_host_refuses_what_is_no_command() {
         refused(host("command_host").arg(path).assert().stdout(""), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
+    let first = "{} is not a core module (it is a component, or not WebAssembly): build the guest";
     for path in [bad.text(), bad.empty(), bad.module("component.wasm", "(component)")] {
-        reject(&path, "{} is not a core module (but a component, or no WebAssembly): build", "");
+        reject(&path, first, " with --target wasm32-wasip1\n");
     }
-    let path = bad.module("imports.wasm", r#"(module (import "env" "abort" (func)))"#);
+    let import = r#"(module (import "env" "abort" (func)) (func (export "_start")))"#;
+    let path = bad.module("imports.wasm", import);
     reject(&path, "cannot link {}", "unknown import: `env::abort` has not been defined");
-    let path = bad.module("library.wasm", r#"(module (func (export "greet")))"#);
-    reject(&path, "{} is not a command", "`_start`");
-    reject(&bad.damaged(), "{} is damaged: build", "");
+    let library = "{} is not a command, it exports no `_start`: build a program";
+    for export in ["greet", "_started"] {
+        let path = bad.module("library.wasm", &format!(r#"(module (func (export "{export}")))"#));
+        reject(&path, library, ", not a library\n");
+    }
+    reject(&bad.damaged(), "cannot compile {}: it is damaged, or needs", "unexpected end");
+    let shared = r#"(module (memory 1 1 shared) (func (export "_start")))"#;
+    let cause = "threads must be enabled for shared memories";
+    let path = bad.module("shared.wasm", shared);
+    reject(&path, "cannot compile {}: it is damaged, or needs a feature", cause);
 }
 
 #[test]
 fn a_trap_ends_with_134_and_names_the_guest() {
     let bad = BadInput::new();
-    let path = bad.module("trap.wasm", r#"(module (func (export "_start") unreachable))"#);
-    let first = format!("Error: {} failed while it ran", path.display());
-    let output = host("command_host").arg(&path).assert().code(134).stderr(starts_with(first));
-    output.stderr(contains("wasm trap: wasm `unreachable` instruction executed"));
+    // Instantiating runs code too: that of a `start` function.
+    for (name, wat) in [
+        ("trap.wasm", r#"(module (func (export "_start") unreachable))"#),
+        ("start.wasm", r#"(module (func $f unreachable) (start $f) (func (export "_start")))"#),
+    ] {
+        let path = bad.module(name, wat);
+        let first = format!("Error: {} failed while it ran", path.display());
+        let output = host("command_host").arg(&path).assert().code(134).stdout("");
+        let trap = contains("wasm trap: wasm `unreachable` instruction executed");
+        output.stderr(starts_with(first).and(trap));
+    }
+}
+
+#[test]
+fn a_status_passes_up_to_125() {
+    let bad = BadInput::new();
+    let exit = |status: u32| {
+        let wat = format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "_start") (call $exit (i32.const {status}))))"#
+        );
+        let path = bad.module("exit.wasm", &wat);
+        (host("command_host").arg(&path).assert().stdout(""), path)
+    };
+    for status in [0, 1, 125] {
+        exit(status).0.code(i32::try_from(status).unwrap()).stderr("");
+    }
+    for status in [126, 200, 256] {
+        let (output, path) = exit(status);
+        let cause = "exit with invalid exit status outside of [0..126)";
+        refused(output, &path, "{} failed while it ran", cause);
+    }
+}
+
+#[test]
+fn the_guest_sees_the_name_of_its_file_and_not_the_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("names.rs");
+    fs::write(&source, r#"fn main() { println!("{:?}", Vec::from_iter(std::env::args())) }"#)
+        .unwrap();
+    let mut rustc = tests::command("rustc", dir.path());
+    rustc.args(["--edition", "2024", "--target", "wasm32-wasip1"]).arg(source);
+    assert!(rustc.status().unwrap().success());
+    let guest = dir.path().join("names.wasm");
+    let output = host("command_host").arg(guest).arg("one two").assert().success();
+    output.stdout("[\"names.wasm\", \"one two\"]\n");
 }
 
 #[test]

@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// The exit status for a text that is too long; 1 is left to errors.
 const OVER_LIMIT: u8 = 3;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let report = env::args().nth(1).context("no argument: name the file to write the report to")?;
+    let mut args = env::args().skip(1);
+    let report = args.next().context("no argument: name the file to write the report to")?;
+    if let Some(extra) = args.next() {
+        bail!("`{extra}` is one argument too many: name the file to write the report to");
+    }
     let limit =
         env::var("WORD_LIMIT").context("WORD_LIMIT is not set: say how many words are allowed")?;
     let limit: usize =
