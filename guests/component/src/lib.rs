@@ -9,8 +9,8 @@ struct Pricing;
 export!(Pricing);
 
 const GOLD_PERCENT: u8 = 10;
-const GIFT_WRAP: u32 = 300;
-const EXPRESS: u32 = 900;
+const GIFT_WRAP: u64 = 300;
+const EXPRESS: u64 = 900;
 
 impl Guest for Pricing {
     fn price(order: Order) -> Result<Quote, Problem> {
@@ -22,7 +22,7 @@ impl Guest for Pricing {
             // `unit_price` is the host's: the guest calls out while the host waits in `price`.
             let price = unit_price(&sku).ok_or(Problem::UnknownSku(sku))?;
             let sum = price.checked_mul(quantity).and_then(|cents| subtotal.checked_add(cents));
-            subtotal = sum.expect("no order costs more than 32 bits of cents");
+            subtotal = sum.ok_or(Problem::TooLarge)?;
         }
         let discount = match order.coupon.as_deref() {
             Some("SPRING") => Discount::Cents(500),
@@ -30,18 +30,20 @@ impl Guest for Pricing {
             None if order.tier == Tier::Gold => Discount::Percent(GOLD_PERCENT),
             None => Discount::None,
         };
+        // In 64 bits, where none of this can overflow.
         let off = match discount {
             Discount::None => 0,
-            Discount::Percent(percent) => subtotal / 100 * u32::from(percent),
-            Discount::Cents(cents) => cents.min(subtotal),
+            Discount::Percent(percent) => u64::from(subtotal) * u64::from(percent) / 100,
+            Discount::Cents(cents) => u64::from(cents.min(subtotal)),
         };
-        let mut total = subtotal - off;
+        let mut total = u64::from(subtotal) - off;
         if order.extras.contains(Extras::GIFT_WRAP) {
             total += GIFT_WRAP;
         }
         if order.extras.contains(Extras::EXPRESS) {
             total += EXPRESS;
         }
+        let total = u32::try_from(total).map_err(|_| Problem::TooLarge)?;
         Ok(Quote { subtotal, discount, total })
     }
 }
