@@ -35,6 +35,9 @@ fn welcome(name: &str) -> String {
     let Some(names) = book.as_mut() else {
         return format!("Sorry, {name}: the book is closed.");
     };
+    if let Some(index) = names.iter().position(|known| known == name) {
+        return format!("Welcome back, {name}: you are number {}.", index + 1);
+    }
     names.push(name.to_owned());
     format!("Welcome, {name}: you are number {}.", names.len())
 }
@@ -78,5 +81,6 @@ mod tests {
         open();
         assert_eq!(welcome("Ada"), "Welcome, Ada: you are number 1.");
         assert_eq!(welcome("Bob"), "Welcome, Bob: you are number 2.");
+        assert_eq!(welcome("Ada"), "Welcome back, Ada: you are number 1.");
     }
 }
