@@ -4,11 +4,12 @@
 
 use anyhow::{Context, Result};
 
-/// What the host offers. A name and a type are all the two sides share, and no compiler compares.
+/// What the host offers. The two sides share a name and a type, and no compiler compares them.
 mod shop {
     #[link(wasm_import_module = "shop")]
     unsafe extern "C" {
-        /// What `cents` are in the money of the country. Numbers need no care: it is safe to call.
+        /// What `cents` are in the money of the country, in hundredths. Any number will do, so it is
+        /// safe to call.
         pub safe fn exchange(cents: u32) -> u32;
 
         /// Writes the translation into `buf` if there is room, and returns its length in bytes, or

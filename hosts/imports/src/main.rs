@@ -3,12 +3,13 @@
 //! Run: just run imports
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use wasmtime::error::Context;
 use wasmtime::{
-    Cache, CacheConfig, Caller, Config, Engine, Extern, Linker, Module, Result, Store, Trap, ensure,
+    Cache, Caller, Config, Engine, Error, Extern, Linker, Module, Result, Store, Trap, ensure,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{I32Exit, WasiCtx};
@@ -16,7 +17,7 @@ use wasmtime_wasi::{I32Exit, WasiCtx};
 /// Print price tags in Polish, with the rate and the words of this host.
 #[derive(Parser)]
 struct Cli {
-    /// Leave a function out, to see what its guest says
+    /// Leave a function out, to see what becomes of a guest that imports it
     #[arg(long, value_name = "NAME", value_parser = ["exchange", "translate"])]
     without: Vec<String>,
     /// The guest, a core module for wasm32-wasip1, and its arguments
@@ -30,9 +31,13 @@ struct Shop {
     words: BTreeMap<&'static str, &'static str>,
 }
 
-/// `shop::exchange`, a number for a number. An error ends the guest, as a trap would.
+/// 100 cents are 425 groszy, the hundredths of a złoty.
+const RATE: u64 = 425;
+
+/// `shop::exchange`, a number for a number, rounded to the nearest, halves up. An error of a host
+/// function ends the guest, as a trap would.
 fn exchange(cents: u32) -> Result<u32> {
-    let price = u64::from(cents) * 425 / 100;
+    let price = (u64::from(cents) * RATE + 50) / 100; // 32 bits times 425 fit into 64
     println!("host: exchange {cents} is {price}");
     u32::try_from(price).context("shop::exchange: more than 32 bits can hold")
 }
@@ -54,7 +59,7 @@ fn translate(
     println!("host: translate {word:?} is {known:?}, room for {room} bytes");
     let Some(known) = known else { return Ok(-1) };
     let buf = bytes_at(memory, buf, room).context("shop::translate: bad buffer")?;
-    // Too little room is no error: the guest learns the length and asks again.
+    // Too little room is not an error: the guest learns the length and asks again.
     if let Some(buf) = buf.get_mut(..known.len()) {
         buf.copy_from_slice(known.as_bytes());
     }
@@ -69,24 +74,36 @@ fn bytes_at(memory: &mut [u8], ptr: u32, len: u32) -> Result<&mut [u8]> {
 }
 
 fn main() -> Result<ExitCode> {
+    sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
     let cli = Cli::parse();
-    let guest = &cli.guest_and_args[0];
+    let (guest, args) = (&cli.guest_and_args[0], &cli.guest_and_args[1..]);
 
-    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
+    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk; a
+    //    machine without a place for it compiles each time.
+    let mut config = Config::new();
+    config.cache(Cache::from_file(None).ok());
+    let engine = Engine::new(&config)?;
 
     // 2. Code: a Module, from the path given.
     let wasm = std::fs::read(guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm\x01\0\0\0"), // magic number, version 1; a component has 13
-        "{guest} is not a core module (but a component, or no WebAssembly): build the guest with --target wasm32-wasip1"
+        wasm.starts_with(b"\0asm\x01\0\0\0"), // the magic number, then version 1; a component has 13
+        "{guest} is not a core module (it is a component, or not WebAssembly): build the guest with --target wasm32-wasip1"
     );
-    let module = Module::from_binary(&engine, &wasm)
-        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
+    let module = Module::from_binary(&engine, &wasm).with_context(|| {
+        format!(
+            "cannot compile {guest}: it is damaged, or needs a feature that this host leaves out"
+        )
+    })?;
+    ensure!(
+        module.get_export("_start").is_some(),
+        "{guest} is not a command, it exports no `_start`: build a program, not a library"
+    );
 
-    // 3. Linker: what the guest may import. WASI preview 1, and beside it what is ours.
+    // 3. Linker: what the guest may import. WASI preview 1, and beside it what is ours. What is linked
+    //    can be instantiated often.
     let mut linker: Linker<Shop> = Linker::new(&engine);
     p1::add_to_linker_sync(&mut linker, |shop| &mut shop.wasi)?;
     let offers = |name: &str| !cli.without.iter().any(|without| without == name);
@@ -96,31 +113,38 @@ fn main() -> Result<ExitCode> {
     if offers("translate") {
         linker.func_wrap("shop", "translate", translate)?;
     }
-
-    // 4. Store: this guest's state and capabilities.
-    let wasi = WasiCtx::builder()
-        .inherit_stdout() // the tags
-        .inherit_stderr() // a panic says where
-        .args(&cli.guest_and_args) // by convention the first is the program itself
-        .build_p1();
-    let words =
-        BTreeMap::from([("mug", "kubek"), ("chair", "krzesło"), ("lamp", "lampa biurkowa")]);
-    let mut store = Store::new(&engine, Shop { wasi, words });
-
-    // 5. Instantiate and call.
-    let instance = linker.instantiate(&mut store, &module).with_context(|| {
+    let linked = linker.instantiate_pre(&module).with_context(|| {
         format!("cannot link {guest}: link what it imports, by that name and with that type")
     })?;
-    let start = instance.get_typed_func::<(), ()>(&mut store, "_start").with_context(|| {
-        format!("{guest} is not a command, it exports no `_start`: build a program, not a library")
-    })?;
-    let Err(error) = start.call(&mut store, ()) else {
-        return Ok(ExitCode::SUCCESS);
-    };
+
+    // 4. Store: this guest's state and capabilities. A new context grants clocks, sleep and random
+    //    bytes, and no line here limits time or memory; all else is granted below or not at all.
+    let mut wasi = WasiCtx::builder();
+    wasi.inherit_stdout(); // the tags
+    wasi.inherit_stderr(); // a panic says where
+    let program = Path::new(guest).file_name().unwrap_or_default().to_string_lossy();
+    wasi.arg(program).args(args); // by convention its own name comes first, without the host's path
+    let words =
+        BTreeMap::from([("mug", "kubek"), ("chair", "krzesło"), ("lamp", "lampa biurkowa")]);
+    let mut store = Store::new(&engine, Shop { wasi: wasi.build_p1(), words });
+
+    // 5. Instantiate and call. A module with a `start` function runs it while it is instantiated.
+    let ended = linked
+        .instantiate(&mut store)
+        .and_then(|instance| instance.get_typed_func::<(), ()>(&mut store, "_start"))
+        .and_then(|start| start.call(&mut store, ()));
+    match ended {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => status(error.context(format!("{guest} failed while it ran"))),
+    }
+}
+
+/// The exit status of a guest that did not return from `_start`: its own if it called `exit`, and
+/// otherwise that of a failure, which is printed.
+fn status(error: Error) -> Result<ExitCode> {
     if let Some(&I32Exit(status)) = error.downcast_ref() {
         return Ok(ExitCode::from(u8::try_from(status)?));
     }
-    let trapped = error.is::<Trap>();
-    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
-    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
+    eprintln!("Error: {error:?}");
+    Ok(ExitCode::from(if error.is::<Trap>() { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
 }
