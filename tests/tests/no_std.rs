@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Mutex;
 
-use predicates::str::contains;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, starts_with};
 use tests::{BadInput, guest, guest_with, host, refused, root};
 
 /// Two tests build the same guest with different flags into the same file: one at a time.
@@ -44,7 +45,7 @@ fn the_same_source_prints_on_both_targets() {
 fn the_sizes_on_the_page_are_true() {
     let _alone = BUILDS.lock();
     let rows = table("guest");
-    assert_eq!(rows.len(), 7, "{rows:?}");
+    assert_eq!(rows.len(), 6, "{rows:?}");
     let mut page = fs::read_to_string(root().join("examples/no_std/README.md")).unwrap();
     let mut wrong = Vec::new();
     for row in rows {
@@ -232,18 +233,53 @@ fn the_recipes_on_the_page_end_as_it_says() {
 }
 
 #[test]
-fn the_host_refuses_what_is_no_command() {
+fn a_trap_ends_with_134_in_a_start_function_too() {
+    let bad = BadInput::new();
+    for body in [
+        r#"(func (export "_start") unreachable)"#,
+        r#"(func $open unreachable) (start $open) (func (export "_start"))"#,
+    ] {
+        let path = bad.module("trap.wasm", &format!("(module {body})"));
+        let first = format!("Error: {} failed while it ran", path.display());
+        let output = host("no_std_host").arg(path).assert().code(134);
+        output.stderr(starts_with(first).and(contains("wasm trap: wasm `unreachable`")));
+    }
+}
+
+#[test]
+fn the_guests_status_comes_back() {
+    let wat = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 7))))"#;
+    let bad = BadInput::new();
+    host("no_std_host").arg(bad.module("exit.wasm", wat)).assert().code(7).stderr("");
+}
+
+#[test]
+fn the_host_refuses_what_is_not_a_command() {
     let bad = BadInput::new();
     let reject = |path: &Path, first: &str, cause: &str| {
         refused(host("no_std_host").arg(path).assert(), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
     for path in [bad.text(), bad.empty(), bad.module("component.wasm", "(component)")] {
-        reject(&path, "{} is not a core module (but a component, or no WebAssembly): build", "");
+        let first =
+            "{} is not a core module (it is a component, or not WebAssembly): build the guest";
+        reject(&path, first, "--target wasm32v1-none or wasm32-wasip1");
     }
-    let path = bad.module("imports.wasm", r#"(module (import "env" "abort" (func)))"#);
+    let compile = "cannot compile {}: it is damaged, or needs a feature that this host leaves out";
+    reject(&bad.damaged(), compile, "unexpected end-of-file");
+    let path = bad.module("threads.wasm", "(module (memory 1 1 shared))");
+    reject(&path, compile, "threads must be enabled for shared memories");
+    let wat = r#"(module (import "env" "abort" (func)) (func (export "_start")))"#;
+    let path = bad.module("imports.wasm", wat);
     reject(&path, "cannot link {}: this host offers", "unknown import: `env::abort`");
     let path = bad.module("library.wasm", r#"(module (func (export "greet")))"#);
-    reject(&path, "{} is not a command", "`_start`");
+    reject(&path, "{} is not a command, it exports no `_start`", "build a program");
+}
+
+#[test]
+fn a_mistake_on_the_command_line_ends_with_2() {
     host("no_std_host").arg("--nope").assert().code(2).stderr(contains("--nope"));
+    host("no_std_host").assert().code(2).stderr(contains("<GUEST.wasm>"));
 }
