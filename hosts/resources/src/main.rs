@@ -3,12 +3,11 @@
 //! Run: just run resources
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Parser;
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, bindgen};
 use wasmtime::error::Context;
-use wasmtime::{Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure, format_err};
+use wasmtime::{Cache, Config, Engine, Result, Store, bail, ensure};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 use bank::desk::ledger::{Host, HostAccount};
@@ -18,6 +17,12 @@ bindgen!({
     imports: { default: trappable }, // a handle can be bad, so that every method can fail
     with: { "bank:desk/ledger.account": Account },
 });
+
+/// How many things may be open at a time: accounts, and what WASI opens for the guest.
+const MOST_OPEN: usize = 20;
+
+/// How many bytes the name of an account may have: it is kept in the host's memory.
+const LONGEST_NAME: usize = 40;
 
 /// Lead a standing order that a component implements through its life.
 #[derive(Parser)]
@@ -32,8 +37,11 @@ struct Cli {
     steps: Vec<String>,
 }
 
-pub struct Account(String, u32); // what a handle leads to: a name, and cents
-type Handle = Resource<Account>;
+/// What a handle leads to. The guest never sees this, only the handle.
+pub struct Account {
+    name: String,
+    cents: u32,
+}
 
 /// The state of the host while the guest runs.
 struct Bank {
@@ -50,80 +58,112 @@ impl WasiView for Bank {
 impl Host for Bank {}
 
 impl HostAccount for Bank {
-    fn new(&mut self, name: String) -> Result<Handle> {
+    fn new(&mut self, name: String) -> Result<Resource<Account>> {
+        ensure!(name.len() <= LONGEST_NAME, "an account's name has at most {LONGEST_NAME} bytes");
+        let account = Account { name: name.clone(), cents: 0 };
+        let opened = self.table.push(account);
+        let opened = opened.with_context(|| format!("only {MOST_OPEN} things may be open"))?;
         println!("host: open {name:?}");
-        Ok(self.table.push(Account(name, 0))?)
+        Ok(opened)
     }
 
-    fn pay(&mut self, from: Handle, to: Handle, cents: u32) -> Result<Result<u32, u32>> {
-        let left = &mut self.table.get_mut(&from)?.1;
-        let Some(rest) = left.checked_sub(cents) else { return Ok(Err(*left)) };
-        *left = rest;
-        let saved = &mut self.table.get_mut(&to)?.1;
-        *saved += cents; // never more than there was in all
-        Ok(Ok(*saved))
+    fn pay(
+        &mut self,
+        from: Resource<Account>,
+        to: Resource<Account>,
+        cents: u32,
+    ) -> Result<Result<u32, u32>> {
+        // First what can go wrong, then what changes an account.
+        let room = u32::MAX - self.table.get(&to)?.cents;
+        ensure!(cents <= room, "an account cannot hold that much");
+        let from = self.table.get_mut(&from)?;
+        match from.cents.checked_sub(cents) {
+            Some(rest) => from.cents = rest,
+            None => return Ok(Err(from.cents)),
+        }
+        let to = self.table.get_mut(&to)?;
+        to.cents += cents;
+        Ok(Ok(to.cents))
     }
 
-    fn drop(&mut self, owned: Handle) -> Result<()> {
-        let Account(name, cents) = self.table.delete(owned)?;
+    fn drop(&mut self, owned: Resource<Account>) -> Result<()> {
+        let Account { name, cents } = self.table.delete(owned)?;
         println!("host: close {name:?} with {cents} cents");
         Ok(())
     }
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
+    sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
     let cli = Cli::parse();
     let guest = cli.guest.display();
 
-    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
+    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk; a
+    //    machine without a place for it compiles each time.
+    let mut config = Config::new();
+    config.cache(Cache::from_file(None).ok());
+    let engine = Engine::new(&config)?;
 
     // 2. Code: a Component, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // magic number, version 13; a core module has 1
-        "{guest} is not a component (but a core module, or no WebAssembly): build the guest with --target wasm32-wasip2"
+        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // the magic number, then version 13; a core module has 1
+        "{guest} is not a component (it is a core module, or not WebAssembly): build the guest with --target wasm32-wasip2"
     );
-    let component = Component::from_binary(&engine, &wasm)
-        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
+    let component = Component::from_binary(&engine, &wasm).with_context(|| {
+        format!(
+            "cannot compile {guest}: it is damaged, or needs a feature that this host leaves out"
+        )
+    })?;
 
-    // 3. Linker: what the guest may import. The ledger, and WASI 0.2, which std brings along.
+    // 3. Linker: what the guest may import. The ledger with its accounts, and WASI 0.2, which std
+    //    brings along in every guest even where the guest only computes. What is linked can be
+    //    instantiated often.
     let mut linker: Linker<Bank> = Linker::new(&engine);
     Desk::add_to_linker::<_, HasSelf<_>>(&mut linker, |bank| bank)?;
     p2::add_to_linker_sync(&mut linker)?;
-
-    // 4. Store: this guest's state and capabilities.
-    let ctx = WasiCtx::builder().inherit_stderr().build(); // a panic says where
-    let mut store = Store::new(&engine, Bank { ctx, table: ResourceTable::new() });
-
-    // 5. Instantiate and call.
-    let desk = Desk::instantiate(&mut store, &component, &linker).with_context(|| {
-        format!("{guest} does not fit the world bank:desk/desk: build it from wit/resources")
+    let linked = linker.instantiate_pre(&component).and_then(DeskPre::new).with_context(|| {
+        format!("{guest} does not fit the world in wit/resources: build the guest from that WIT")
     })?;
-    let result = save(&mut store, &desk, &cli);
+
+    // 4. Store: this guest's state and capabilities. A new context grants clocks, sleep and random
+    //    bytes, and no line here limits time or memory; all else is granted below or not at all.
+    //    A table takes as good as any number of things until it is told a limit.
+    let ctx = WasiCtx::builder().inherit_stderr().build(); // a panic says where
+    let mut bank = Bank { ctx, table: ResourceTable::new() };
+    bank.table.set_max_capacity(MOST_OPEN);
+    let mut store = Store::new(&engine, bank);
+
+    // 5. Instantiate and call. Whatever came of it, what is open then is open until the store is
+    //    dropped.
+    let saved = save(&mut store, &linked, &cli);
     let open = store.data_mut().table.iter_mut().filter(|entry| entry.is::<Account>()).count();
     println!("host: accounts still open: {open}");
-    let Err(error) = result else { return Ok(ExitCode::SUCCESS) };
-    let trapped = error.is::<Trap>();
-    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
-    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
+    saved
 }
 
-fn save(mut store: &mut Store<Bank>, desk: &Desk, cli: &Cli) -> Result<()> {
-    let ada = store.data_mut().table.push(Account("Ada".to_owned(), 100))?;
+/// Opens Ada's account and does with a new order what the command line says. The outer `Result` of a
+/// call says whether the guest ran to its end, the inner one is the guest's answer. After an error of
+/// the first kind this store is of no more use.
+fn save(store: &mut Store<Bank>, linked: &DeskPre<Bank>, cli: &Cli) -> Result<()> {
+    let failed = || format!("{} failed while it ran", cli.guest.display());
+    let desk = linked.instantiate(&mut *store).with_context(failed)?;
     let orders = desk.bank_desk_saving().standing_order();
-    let order = orders.call_constructor(&mut store, "savings", cli.cents)?;
+
+    let ada = store.data_mut().table.push(Account { name: "Ada".to_owned(), cents: 100 })?;
+    let order = orders.call_constructor(&mut *store, "savings", cli.cents).with_context(failed)?;
     for step in &cli.steps {
         println!("host: {step} the order");
         if step == "drop" {
-            order.resource_drop(&mut store)?;
-        } else {
-            let lent = Resource::new_borrow(ada.rep()); // for one call; `ada` stays the owner
-            let paid = orders.call_run(&mut store, order, lent)?;
-            let saved = paid.map_err(|left| format_err!("Ada has only {left} cents left"))?;
-            println!("host: {saved} cents are saved");
+            order.resource_drop(&mut *store).with_context(failed)?;
+            continue;
+        }
+        let lent = Resource::new_borrow(ada.rep()); // for one call; `ada` stays the owner
+        match orders.call_run(&mut *store, order, lent).with_context(failed)? {
+            Ok(saved) => println!("host: {saved} cents are saved"),
+            Err(left) => bail!("no money saved: Ada has only {left} cents left"),
         }
     }
     store.data_mut().drop(ada)
