@@ -13,7 +13,9 @@ export!(Till);
 impl Guest for Till {
     fn total(goods: String, cents: u32) -> Result<u32, String> {
         let percent = rate(&goods).ok_or_else(|| format!("nobody knows the tax on {goods}"))?;
-        let tax = u64::from(cents) * u64::from(percent) / 100;
-        Ok(u32::try_from(u64::from(cents) + tax).expect("a total fits into 32 bits of cents"))
+        // In 64 bits, where none of this can overflow. Half a cent more before the division rounds.
+        let tax = (u64::from(cents) * u64::from(percent) + 50) / 100;
+        u32::try_from(u64::from(cents) + tax)
+            .map_err(|_| format!("with {percent} % tax it takes more than 32 bits"))
     }
 }

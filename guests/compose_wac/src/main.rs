@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, PackageId};
@@ -36,7 +36,8 @@ fn main() -> Result<()> {
     wac_graph::plug(&mut graph, plugs, socket).with_context(|| {
         format!("nothing fits into {shown}: plug in what exports an import of it, by name and type")
     })?;
-    let wasm = graph.encode(EncodeOptions::default()).context("the graph makes no component")?;
+    let wasm =
+        graph.encode(EncodeOptions::default()).context("cannot make one component of these")?;
     let shown = cli.output.display();
     fs::write(&cli.output, wasm)
         .with_context(|| format!("cannot write {shown}: name a file in a folder that is there"))?;
@@ -56,8 +57,11 @@ fn register(graph: &mut CompositionGraph, name: &str, path: &Path) -> Result<Pac
     let wasm = fs::read(path).with_context(|| {
         format!("cannot read {shown}: check the path, or build the component first")
     })?;
-    let package = Package::from_bytes(name, None, wasm, graph.types_mut()).with_context(|| {
-        format!("{shown} is not a component: build it with --target wasm32-wasip2")
-    })?;
+    ensure!(
+        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // the magic number, then version 13; a core module has 1
+        "{shown} is not a component (it is a core module, or not WebAssembly): build it with --target wasm32-wasip2"
+    );
+    let package = Package::from_bytes(name, None, wasm, graph.types_mut())
+        .with_context(|| format!("cannot read what {shown} imports and exports: it is damaged"))?;
     Ok(graph.register_package(package)?)
 }
