@@ -3,15 +3,16 @@
 //! Run: just run async_streams
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use futures::future::try_join_all;
+use tokio::time::timeout;
 use wasmtime::component::{
     Accessor, Component, FutureReader, HasSelf, Linker, ResourceTable, StreamReader, bindgen,
 };
 use wasmtime::error::Context;
-use wasmtime::{AsContextMut, Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure};
+use wasmtime::{AsContextMut, Cache, Config, Engine, Error, Result, Store, bail, ensure};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 bindgen!({ path: "../../wit/async_streams" });
@@ -19,6 +20,12 @@ bindgen!({ path: "../../wit/async_streams" });
 /// Send telegrams by an office in a component.
 #[derive(Parser)]
 struct Cli {
+    /// Send each telegram after the one before it, not all at once
+    #[arg(long)]
+    in_turn: bool,
+    /// Give up after this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
     /// The guest, a component
     #[arg(value_name = "GUEST.wasm")]
     guest: PathBuf,
@@ -48,72 +55,123 @@ impl<T: Send> OfficeImportsWithStore<T> for HasSelf<Telegraph> {
     }
 }
 
-/// The parameters and the results of the export, as in the WIT.
-type Telegram = (FutureReader<u32>, StreamReader<u8>);
-type Answer = (Result<u32, String>,);
-
-fn telegram(mut store: impl AsContextMut, line: u32, text: String) -> Result<Telegram> {
-    let line = FutureReader::new(&mut store, async move { Ok::<_, wasmtime::Error>(line) })?;
-    Ok((line, StreamReader::new(store, text.into_bytes())?))
+/// What a call of `telegram` takes. The guest gets the reading ends; what writes stays here.
+fn telegram(
+    mut store: impl AsContextMut,
+    line: u32,
+    text: &str,
+) -> Result<(FutureReader<u32>, StreamReader<u8>)> {
+    let line = FutureReader::new(&mut store, async move { Ok::<_, Error>(line) })?;
+    Ok((line, StreamReader::new(store, text.as_bytes().to_vec())?))
 }
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+/// The guest's answer to each telegram, in the order of the texts.
+type Answers = Vec<Result<u32, String>>;
+
+/// Starts all calls; each goes on while the others wait.
+async fn at_once(
+    store: &mut Store<Telegraph>,
+    office: &Office,
+    texts: &[String],
+) -> Result<Answers> {
+    let calls = store.run_concurrent(async |store| {
+        try_join_all((1..).zip(texts).map(async |(line, text)| {
+            let (line, text) = store.with(|store| telegram(store, line, text))?;
+            office.call_telegram(store, line, text).await
+        }))
+        .await
+    });
+    calls.await.flatten()
+}
+
+/// Calls again when the call before has returned. A call that cannot go on is an error at once:
+/// nobody else uses the store, so the engine knows that nothing will change.
+async fn in_turn(
+    store: &mut Store<Telegraph>,
+    office: &Office,
+    texts: &[String],
+) -> Result<Answers> {
+    let mut answers = Answers::new();
+    for (line, text) in (1..).zip(texts) {
+        let telegram = telegram(&mut *store, line, text)?;
+        let (answer,) = office.func_telegram().call_async(&mut *store, telegram).await?;
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn main() -> Result<()> {
+    sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
+    // `#[tokio::main(flavor = "current_thread")]` by hand: its feature of tokio would have wasmtime-wasi built twice.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(Cli::parse()))
+}
+
+async fn run(cli: Cli) -> Result<()> {
     let guest = cli.guest.display();
 
-    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
+    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk; a
+    //    machine without a place for it compiles each time.
+    let mut config = Config::new();
+    config.cache(Cache::from_file(None).ok());
+    let engine = Engine::new(&config)?;
 
     // 2. Code: a Component, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // magic number, version 13; a core module has 1
-        "{guest} is not a component (but a core module, or no WebAssembly): build the guest with --target wasm32-wasip2"
+        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // the magic number, then version 13; a core module has 1
+        "{guest} is not a component (it is a core module, or not WebAssembly): build the guest with --target wasm32-wasip2"
     );
-    let component = Component::from_binary(&engine, &wasm)
-        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
+    let component = Component::from_binary(&engine, &wasm).with_context(|| {
+        format!(
+            "cannot compile {guest}: it is damaged, or needs a feature that this host leaves out"
+        )
+    })?;
 
-    // 3. Linker: what the guest may import. The lines, and WASI 0.2, which std brings along.
+    // 3. Linker: what the guest may import. The world's own import, and WASI 0.2, which std brings
+    //    along in every guest, in its async form: the other would block this thread, and panics in
+    //    a tokio runtime. What is linked can be instantiated often.
     let mut linker: Linker<Telegraph> = Linker::new(&engine);
     Office::add_to_linker::<_, HasSelf<_>>(&mut linker, |telegraph| telegraph)?;
     p2::add_to_linker_async(&mut linker)?;
+    let linked =
+        linker.instantiate_pre(&component).and_then(OfficePre::new).with_context(|| {
+            format!(
+                "{guest} does not fit the world in wit/async_streams: build the guest from that WIT"
+            )
+        })?;
 
-    // 4. Store: this guest's state and capabilities.
+    // 4. Store: this guest's state and capabilities. A new context grants clocks, sleep and random
+    //    bytes, and no line here limits time or memory; all else is granted below or not at all.
     let ctx = WasiCtx::builder().inherit_stdout().inherit_stderr().build(); // it says what it reads
     let mut store = Store::new(&engine, Telegraph { ctx, table: ResourceTable::new() });
 
-    // 5. Instantiate and call.
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let office = runtime.block_on(linker.instantiate_async(&mut store, &component));
-    let office =
-        office.and_then(|it| it.get_typed_func::<Telegram, Answer>(&mut store, "telegram"));
-    let office = office.with_context(|| {
-        format!("{guest} does not fit the world telegraph:office/office: build it from wit/async_streams")
-    })?;
-    let result = if let [text] = &cli.texts[..] {
-        // Alone: `call_async` ends with a trap where nothing can go on, `run_concurrent` waits.
-        let telegram = telegram(&mut store, 1, text.clone())?;
-        runtime.block_on(office.call_async(&mut store, telegram)).map(|answer| vec![answer])
-    } else {
-        let calls = store.run_concurrent(async |store| {
-            try_join_all((1..).zip(cli.texts).map(async |(line, text)| {
-                let telegram = store.with(|store| telegram(store, line, text))?;
-                office.call_concurrent(store, telegram).await
-            }))
-            .await
-        });
-        runtime.block_on(calls).flatten()
-    };
-    let error = match result {
-        Ok(answers) => {
-            println!("host: {answers:?}");
-            return Ok(u8::from(answers.iter().any(|(answer,)| answer.is_err())).into());
+    // 5. Instantiate and call. The outer `Result` says whether the guest ran to its end, the inner
+    //    ones are its answers. After an error of the first kind this store is of no more use.
+    let failed = || format!("{guest} failed while it ran");
+    let office = linked.instantiate_async(&mut store).await.with_context(failed)?;
+    let calls = async {
+        if cli.in_turn {
+            in_turn(&mut store, &office, &cli.texts).await
+        } else {
+            at_once(&mut store, &office, &cli.texts).await
         }
-        Err(error) => error,
     };
-    let trapped = error.is::<Trap>();
-    eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
-    Ok(ExitCode::from(if trapped { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
+    // What may wait for ever is given up at some time. This ends a guest that waits, not one that
+    // computes without end: such a guest does not let the timer have its turn.
+    let answers = match timeout(Duration::from_secs(cli.timeout), calls).await {
+        Ok(answers) => answers.with_context(failed)?,
+        Err(_) => bail!("{guest} did not answer within {} s", cli.timeout),
+    };
+    for (line, answer) in (1..).zip(&answers) {
+        match answer {
+            Ok(letters) => println!("host: {line}: {letters} letters"),
+            Err(problem) => println!("host: {line}: {problem}"),
+        }
+    }
+    let unsent = answers.iter().filter(|answer| answer.is_err()).count();
+    ensure!(unsent == 0, "no telegram on {unsent} of {} lines", answers.len());
+    Ok(())
 }
