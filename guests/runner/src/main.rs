@@ -16,11 +16,12 @@ const PLACE: &str = if cfg!(target_env = "p1") {
 };
 
 fn main() -> ExitCode {
-    let Some(isbn) = std::env::args().nth(1) else {
-        eprintln!("no argument: give an ISBN");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [isbn] = &args[..] else {
+        eprintln!("{} arguments: give one ISBN", args.len());
         return ExitCode::from(2);
     };
-    match check(&isbn) {
+    match check(isbn) {
         Ok(()) => {
             println!("{isbn} is an ISBN, checked {PLACE}");
             return ExitCode::SUCCESS;
