@@ -7,8 +7,7 @@ use std::process::Output;
 use std::sync::OnceLock;
 
 use assert_cmd::assert::Assert;
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, starts_with};
+use predicates::str::{contains, ends_with};
 use tests::{BadInput, command, guest, host, installed, refused, root, target};
 
 const BINDINGS: &str = "guests/cargo_component/src/bindings.rs";
@@ -45,18 +44,40 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The same guest as each tool makes it. Without cargo-component it is built from its bindings, for
+/// they are a source file, which plain cargo can build.
+fn guests() -> Vec<PathBuf> {
+    let with_bindings = guest("cargo_component_guest", "wasm32-wasip2");
+    [Some(plain()), Some(with_bindings), by_tool()].into_iter().flatten().collect()
+}
+
 #[test]
 fn both_tools_make_the_same_component() {
-    // Without the tool too: its bindings are a source file, which plain cargo can build.
-    let with_bindings = guest("cargo_component_guest", "wasm32-wasip2");
-    for guest in [Some(plain()), Some(with_bindings), by_tool()].into_iter().flatten() {
-        let output = name(&guest, &["WASI in Rust", "About", "About", "  ", &"long ".repeat(9)]);
-        output
-            .code(1)
-            .stdout(contains(
-                "\"WASI in Rust\" is wasi-in-rust\nhost: \"About\" is about-2\nhost: \"About\" is about-3\n",
-            ))
-            .stderr(contains("has no slug, Problem::Empty").and(contains("Problem::TooLong(44)")));
+    for guest in guests() {
+        let output = name(&guest, &["WASI in Rust", "About", "About"]).success().stderr("");
+        output.stdout(contains(
+            "\"WASI in Rust\" is \"wasi-in-rust\"\nhost: \"About\" is \"about-2\"\nhost: \"About\" is \"about-3\"\n",
+        ));
+        let problem = |title: &str, problem: &str| {
+            let output = name(&guest, &["WASI", title, "Rust"]).code(1);
+            let output = output.stderr(format!("Error: no slug for {title:?}: {problem}\n"));
+            output.stdout(ends_with("host: \"WASI\" is \"wasi\"\n"));
+        };
+        problem("  ", "Problem::Empty");
+        problem(&"long ".repeat(9), "Problem::TooLong(44)");
+        name(&guest, &[&"x".repeat(40)]).success();
+        problem(&"x".repeat(41), "Problem::TooLong(41)");
+    }
+}
+
+/// The host has a page `about` and takes in each slug, so that these titles use up all numbers.
+#[test]
+fn a_guest_does_not_search_without_end() {
+    for guest in guests() {
+        let output = name(&guest, &["About"; 98]).success();
+        output.stdout(ends_with("host: \"About\" is \"about-99\"\n"));
+        let output = name(&guest, &["About"; 99]).code(1);
+        output.stderr("Error: no slug for \"About\": Problem::AllTaken\n");
     }
 }
 
@@ -128,40 +149,61 @@ fn the_host_refuses_what_is_no_component_of_this_world() {
         refused(name(path, &["About"]), path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
-    let first = "{} is not a component (but a core module, or no WebAssembly): build the guest with `cargo component build`";
+    let first =
+        "{} is not a component (it is a core module, or not WebAssembly): build the guest with";
     for path in [bad.text(), bad.empty(), bad.module("module.wasm", "(module)")] {
-        reject(&path, first, "");
+        reject(&path, first, "with `cargo component build` or --target wasm32-wasip2\n");
     }
+    let first = "cannot compile {}: it is damaged, or needs a feature that this host leaves out\n";
+    let path = bad.module("damaged.wasm", "(component (core module))");
+    let wasm = fs::read(&path).unwrap();
+    fs::write(&path, &wasm[..wasm.len() - 2]).unwrap();
+    reject(&path, first, "is out of bounds");
+    let path = bad.module("shared.wasm", "(component (core module (memory 1 1 shared)))");
+    reject(&path, first, "threads must be enabled for shared memories");
+
+    let first = "{} does not fit the world in wit/cargo_component: build the guest from that WIT\n";
     let other = bad.module("other.wasm", "(component)");
-    reject(&other, "{} does not fit the world press:desk/desk: build", "no export `slug` found");
+    reject(&other, first, "no export `slug` found");
     let import = bad.module("import.wasm", r#"(component (import "press:desk/spell" (func)))"#);
-    reject(&import, "{} does not fit the world", "press:desk/spell");
+    reject(&import, first, "press:desk/spell");
+}
+
+/// A component with the export of this world. `code` is put into its core module.
+fn desk(bad: &BadInput, code: &str) -> PathBuf {
+    let wat = r#"(component
+        (type $variant (variant (case "empty") (case "too-long" u32) (case "all-taken")))
+        (import "problem" (type $problem (eq $variant)))
+        (core module $code
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 64)
+            CODE)
+        (core instance $code (instantiate $code))
+        (func $slug (param "title" string) (result (result string (error $problem)))
+            (canon lift (core func $code "slug")
+                (memory (core memory $code "memory")) (realloc (core func $code "realloc"))))
+        (export "slug" (func $slug)))"#;
+    bad.module("desk.wasm", &wat.replace("CODE", code))
 }
 
 #[test]
-fn a_trap_in_the_guest_is_an_error_in_the_host() {
+fn a_trap_in_the_guest_ends_the_host_with_1() {
     let bad = BadInput::new();
-    let guest = bad.module(
-        "trap.wasm",
-        r#"(component
-            (type $variant (variant (case "empty") (case "too-long" u32)))
-            (import "problem" (type $problem (eq $variant)))
-            (core module $code
-                (memory (export "memory") 1)
-                (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 16)
-                (func (export "slug") (param i32 i32) (result i32) unreachable))
-            (core instance $code (instantiate $code))
-            (func $slug (param "title" string) (result (result string (error $problem)))
-                (canon lift (core func $code "slug")
-                    (memory (core memory $code "memory")) (realloc (core func $code "realloc"))))
-            (export "slug" (func $slug)))"#,
-    );
-    let first = format!("Error: {} failed while it ran\n", guest.display());
-    let output = name(&guest, &["About"]).code(134);
-    output.stderr(starts_with(first).and(contains("wasm trap: wasm `unreachable`")));
+    let trap = "wasm trap: wasm `unreachable` instruction executed";
+    let guest = desk(&bad, r#"(func (export "slug") (param i32 i32) (result i32) unreachable)"#);
+    let output =
+        name(&guest, &["About"]).stdout(ends_with("host: imports 0 interfaces of WASI \n"));
+    refused(output, &guest, "{} failed while it ran\n", trap);
+
+    // One that answers with an empty slug, and one that is the same but traps on instantiation.
+    let slug = r#"(func (export "slug") (param i32 i32) (result i32) i32.const 0)"#;
+    name(&desk(&bad, slug), &["About"]).success().stdout(ends_with("\"About\" is \"\"\n"));
+    let guest = desk(&bad, &format!("{slug} (func $start unreachable) (start $start)"));
+    refused(name(&guest, &[]), &guest, "{} failed while it ran\n", trap);
 }
 
 #[test]
 fn a_mistake_on_the_command_line_ends_with_2() {
     name(&plain(), &["--slug"]).code(2).stderr(contains("--slug"));
+    host("cargo_component_host").assert().code(2).stderr(contains("<GUEST.wasm>"));
 }

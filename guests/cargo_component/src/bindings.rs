@@ -5,13 +5,17 @@
 #[derive(Clone, Copy)]
 pub enum Problem {
     Empty,
+    /// The slug would have this many bytes. 40 are allowed, not counting the number.
     TooLong(u32),
+    /// There is a page of that name, and one with each number up to 99.
+    AllTaken,
 }
 impl ::core::fmt::Debug for Problem {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         match self {
             Problem::Empty => f.debug_tuple("Problem::Empty").finish(),
             Problem::TooLong(e) => f.debug_tuple("Problem::TooLong").field(e).finish(),
+            Problem::AllTaken => f.debug_tuple("Problem::AllTaken").finish(),
         }
     }
 }
@@ -75,6 +79,10 @@ pub unsafe fn _export_slug_cabi<T: Guest>(arg0: *mut u8, arg1: usize) -> *mut u8
                         .add(4 + 1 * ::core::mem::size_of::<*const u8>())
                         .cast::<i32>() = _rt::as_i32(e);
                 }
+                Problem::AllTaken => {
+                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>() = (2i32)
+                        as u8;
+                }
             }
         }
     };
@@ -94,7 +102,7 @@ pub unsafe fn __post_return_slug<T: Guest>(arg0: *mut u8) {
     }
 }
 pub trait Guest {
-    /// The name of the page: lower case, hyphens, and a number if it is taken.
+    /// The slug: lower case, hyphens, and a number from 2 on if it is taken without.
     fn slug(title: _rt::String) -> Result<_rt::String, Problem>;
 }
 #[doc(hidden)]
@@ -246,13 +254,13 @@ pub(crate) use __export_desk_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 238] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07t\x01A\x02\x01A\x07\x01\
-q\x02\x05empty\0\0\x08too-long\x01y\0\x03\0\x07problem\x03\0\0\x01@\x01\x04slugs\
-\0\x7f\x03\0\x05taken\x01\x02\x01j\x01s\x01\x01\x01@\x01\x05titles\0\x03\x04\0\x04\
-slug\x01\x04\x04\0\x15press:desk/desk@1.0.0\x04\0\x0b\x0a\x01\0\x04desk\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.227.1\x10wit-bindge\
-n-rust\x060.41.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 251] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x80\x01\x01A\x02\x01\
+A\x07\x01q\x03\x05empty\0\0\x08too-long\x01y\0\x09all-taken\0\0\x03\0\x07problem\
+\x03\0\0\x01@\x01\x04slugs\0\x7f\x03\0\x05taken\x01\x02\x01j\x01s\x01\x01\x01@\x01\
+\x05titles\0\x03\x04\0\x04slug\x01\x04\x04\0\x15press:desk/desk@1.0.0\x04\0\x0b\x0a\
+\x01\0\x04desk\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.227.1\x10wit-bindgen-rust\x060.41.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -20,7 +20,8 @@ impl Guest for Desk {
         if !taken(&slug) {
             return Ok(slug);
         }
-        let mut numbered = (2..).map(|number| format!("{slug}-{number}"));
-        Ok(numbered.find(|slug| !taken(slug)).expect("some number is free"))
+        // Not without end: the host may say of every slug that it is taken.
+        let mut numbered = (2..100).map(|number| format!("{slug}-{number}"));
+        numbered.find(|slug| !taken(slug)).ok_or(Problem::AllTaken)
     }
 }

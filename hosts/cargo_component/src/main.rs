@@ -4,14 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Parser;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, bindgen};
 use wasmtime::error::Context;
-use wasmtime::{Cache, CacheConfig, Config, Engine, Result, Store, Trap, ensure};
-use wasmtime_wasi::p2;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::{Cache, Config, Engine, Result, Store, bail, ensure};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 bindgen!({ path: "../../wit/cargo_component" });
 
@@ -45,23 +43,30 @@ impl DeskImports for Press {
     }
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
+    sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
     let cli = Cli::parse();
     let guest = cli.guest.display();
 
-    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk.
-    let engine = Engine::new(Config::new().cache(Cache::new(CacheConfig::new()).ok()))?;
+    // 1. Engine: compiles code, holds no guest state. The cache keeps compiled guests on disk; a
+    //    machine without a place for it compiles each time.
+    let mut config = Config::new();
+    config.cache(Cache::from_file(None).ok());
+    let engine = Engine::new(&config)?;
 
     // 2. Code: a Component, from the path given.
     let wasm = std::fs::read(&cli.guest).with_context(|| {
         format!("cannot read {guest}: check the path, or build the guest first")
     })?;
     ensure!(
-        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // magic number, version 13; a core module has 1
-        "{guest} is not a component (but a core module, or no WebAssembly): build the guest with `cargo component build` or --target wasm32-wasip2"
+        wasm.starts_with(b"\0asm\x0d\0\x01\0"), // the magic number, then version 13; a core module has 1
+        "{guest} is not a component (it is a core module, or not WebAssembly): build the guest with `cargo component build` or --target wasm32-wasip2"
     );
-    let component = Component::from_binary(&engine, &wasm)
-        .with_context(|| format!("{guest} is damaged: build the guest again"))?;
+    let component = Component::from_binary(&engine, &wasm).with_context(|| {
+        format!(
+            "cannot compile {guest}: it is damaged, or needs a feature that this host leaves out"
+        )
+    })?;
     let ty = component.component_type();
     let imports: Vec<_> = ty.imports(&engine).map(|(name, _)| name).collect();
     let wasi = imports.iter().filter_map(|name| name.strip_prefix("wasi:")?.split_once('@'));
@@ -69,12 +74,20 @@ fn main() -> Result<ExitCode> {
     let versions = Vec::from_iter(versions).join(" and ");
     println!("host: imports {} interfaces of WASI {versions}", wasi.count());
 
-    // 3. Linker: what the guest may import. The world's own import, and WASI 0.2.
+    // 3. Linker: what the guest may import. The world's own import, and WASI 0.2, which std brings
+    //    along in every guest even where the guest only computes. What is linked can be
+    //    instantiated often.
     let mut linker: Linker<Press> = Linker::new(&engine);
     Desk::add_to_linker::<_, HasSelf<_>>(&mut linker, |press| press)?;
     p2::add_to_linker_sync(&mut linker)?;
+    let linked = linker.instantiate_pre(&component).and_then(DeskPre::new).with_context(|| {
+        format!(
+            "{guest} does not fit the world in wit/cargo_component: build the guest from that WIT"
+        )
+    })?;
 
-    // 4. Store: this guest's state and capabilities.
+    // 4. Store: this guest's state and capabilities. A new context grants clocks, sleep and random
+    //    bytes, and no line here limits time or memory; all else is granted below or not at all.
     let press = Press {
         pages: BTreeSet::from(["about".to_owned()]),
         ctx: WasiCtx::builder().inherit_stderr().build(), // a panic says where
@@ -82,27 +95,18 @@ fn main() -> Result<ExitCode> {
     };
     let mut store = Store::new(&engine, press);
 
-    // 5. Instantiate and call.
-    let desk = Desk::instantiate(&mut store, &component, &linker).with_context(|| {
-        format!("{guest} does not fit the world press:desk/desk: build it from wit/cargo_component")
-    })?;
-    let mut status = ExitCode::SUCCESS;
+    // 5. Instantiate and call. The outer `Result` says whether the guest ran to its end, the inner
+    //    one is the guest's answer. After an error of the first kind this store is of no more use.
+    let failed = || format!("{guest} failed while it ran");
+    let desk = linked.instantiate(&mut store).with_context(failed)?;
     for title in &cli.titles {
-        match desk.call_slug(&mut store, title) {
-            Ok(Ok(slug)) => {
-                println!("host: {title:?} is {slug}");
+        match desk.call_slug(&mut store, title).with_context(failed)? {
+            Ok(slug) => {
+                println!("host: {title:?} is {slug:?}");
                 store.data_mut().pages.insert(slug);
             }
-            Ok(Err(problem)) => {
-                eprintln!("host: {title:?} has no slug, {problem}");
-                status = ExitCode::FAILURE;
-            }
-            Err(error) => {
-                let trapped = error.is::<Trap>();
-                eprintln!("Error: {:?}", error.context(format!("{guest} failed while it ran")));
-                return Ok(ExitCode::from(if trapped { 134 } else { 1 })); // 134 as the wasmtime CLI
-            }
+            Err(problem) => bail!("no slug for {title:?}: {problem}"),
         }
     }
-    Ok(status)
+    Ok(())
 }
