@@ -1,5 +1,5 @@
 //! WASI preview 1 below std: four calls through the bindings of the crate wasip1.
-//! Notice the addresses: the guest allocates, the host fills in, and only `unsafe` lets it.
+//! Notice the addresses: the guest allocates, the host writes there, and each call is `unsafe`.
 //! Run: just run raw
 
 use wasip1 as wasi;
@@ -21,12 +21,12 @@ fn arguments() -> Result<Vec<String>, wasi::Errno> {
     let mut bytes = vec![0; size];
     // SAFETY: both buffers are of the sizes that were just asked for.
     unsafe { wasi::args_get(starts.as_mut_ptr(), bytes.as_mut_ptr()) }?;
-    // The texts stand in a row, each with a zero byte behind it. The first is the program.
+    // The texts follow one another, each with a zero byte at its end. The first is the program's name.
     let texts = bytes.split_inclusive(|byte| *byte == 0).skip(1);
     Ok(texts.map(|text| String::from_utf8_lossy(&text[..text.len() - 1]).into_owned()).collect())
 }
 
-/// What `println!` comes to. The host may take a part of the text only, so there is a loop.
+/// What `println!` comes to. The host may take only a part of the text, so this is a loop.
 fn print(mut text: &[u8]) -> Result<(), wasi::Errno> {
     while !text.is_empty() {
         let piece = wasi::Ciovec { buf: text.as_ptr(), buf_len: text.len() };

@@ -18,8 +18,9 @@ impl wasip3::exports::cli::run::Guest for Raw {
         let text = format!("arguments {arguments:?}, clock {clock}, random {random:?}\n");
         let (mut writer, reader) = wasip3::wit_stream::new();
         let printed = stdout::write_via_stream(reader);
-        writer.write_all(text.into_bytes()).await;
-        drop(writer); // or the host would wait for more
-        printed.await.map_err(drop)
+        let rest = writer.write_all(text.into_bytes()).await;
+        drop(writer); // the end of the stream; without it the host would wait for more
+        printed.await.map_err(drop)?;
+        if rest.is_empty() { Ok(()) } else { Err(()) } // what the host did not take is not printed
     }
 }
