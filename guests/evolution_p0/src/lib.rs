@@ -32,27 +32,37 @@ struct Stdout;
 
 impl Write for Stdout {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let iov = Ciovec { buf: text.as_ptr(), len: text.len() };
-        let mut written = 0;
-        // SAFETY: one buffer, which outlives the call.
-        let errno = unsafe { fd_write(1, &iov, 1, &mut written) };
-        if errno == 0 { Ok(()) } else { Err(fmt::Error) }
+        let mut rest = text.as_bytes();
+        // The host may take a part of the text only, so there is a loop.
+        while !rest.is_empty() {
+            let iov = Ciovec { buf: rest.as_ptr(), len: rest.len() };
+            let mut written = 0;
+            // SAFETY: one buffer, which outlives the call.
+            succeeded(unsafe { fd_write(1, &iov, 1, &mut written) })?;
+            rest = rest.get(written..).filter(|_| written > 0).ok_or(fmt::Error)?;
+        }
+        Ok(())
     }
+}
+
+/// Every function of WASI returns an errno, and 0 is success.
+fn succeeded(errno: u16) -> fmt::Result {
+    if errno == 0 { Ok(()) } else { Err(fmt::Error) }
 }
 
 fn greet() -> fmt::Result {
     let (mut count, mut len, mut nanoseconds) = (0, 0, 0);
     let (mut args, mut bytes) = ([null_mut(); 16], [0; 1024]);
-    // SAFETY: the pointers lead to locals, and 0 is the clock of the wall.
-    unsafe {
-        args_sizes_get(&mut count, &mut len);
-        clock_time_get(0, 0, &mut nanoseconds);
-    }
+    // SAFETY: the pointers lead to locals.
+    succeeded(unsafe { args_sizes_get(&mut count, &mut len) })?;
     if count > args.len() || len > bytes.len() {
         return Err(fmt::Error); // more than there is room for
     }
     // SAFETY: there is room for `count` pointers and the `len` bytes they lead to.
-    unsafe { args_get(args.as_mut_ptr(), bytes.as_mut_ptr()) };
+    succeeded(unsafe { args_get(args.as_mut_ptr(), bytes.as_mut_ptr()) })?;
+    // SAFETY: the pointer leads to a local, and 0 is the clock of the wall.
+    succeeded(unsafe { clock_time_get(0, 0, &mut nanoseconds) })?;
+
     write!(Stdout, "Hello ")?;
     // The arguments lie one behind the other, a zero behind each; the first is the program.
     for name in bytes[..len].split(|&byte| byte == 0).take(count).skip(1) {

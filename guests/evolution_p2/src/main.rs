@@ -8,8 +8,8 @@ use std::time::SystemTime;
 const YEAR: u64 = 31_556_952;
 
 fn main() {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let names: String = std::env::args().skip(1).map(|name| name + " ").collect();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    println!("Hello {} in {}", names.join(" "), 1970 + now.as_secs() / YEAR);
+    println!("Hello {names}in {}", 1970 + now.as_secs() / YEAR);
     std::process::exit(3);
 }

@@ -15,14 +15,18 @@ wasip3::cli::command::export!(Evolution);
 
 impl wasip3::exports::cli::run::Guest for Evolution {
     async fn run() -> Result<(), ()> {
-        let names = environment::get_arguments().split_off(1).join(" ");
-        let greeting = format!("Hello {names} in {}\n", 1970 + system_clock::now().seconds / YEAR);
+        let arguments = environment::get_arguments();
+        let names: String = arguments.into_iter().skip(1).map(|name| name + " ").collect();
+        let greeting = format!("Hello {names}in {}\n", 1970 + system_clock::now().seconds / YEAR);
 
         let (mut sender, receiver) = wit_stream::new();
         let written = stdout::write_via_stream(receiver);
-        sender.write_all(greeting.into_bytes()).await;
+        let rest = sender.write_all(greeting.into_bytes()).await;
         drop(sender); // the end of the stream; without it the host would wait for more
         written.await.map_err(|_| ())?;
+        if !rest.is_empty() {
+            return Err(()); // the host took a part only
+        }
         exit::exit_with_code(3);
         Ok(())
     }
