@@ -7,7 +7,7 @@ unexport CARGO_BUILD_TARGET_DIR
 unexport RUST_BACKTRACE
 
 # List the examples, then the recipes
-[group('collection'), private]
+[group('collection'), no-exit-message, private]
 default:
     @awk -F '[][|]' '/^### / { sub("### ", ""); print $0 ":" } \
         /^\| \[[a-z0-9_]+\]\(examples\// { printf "    %-16s #%s\n", $3, $5 }' README.md
