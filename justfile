@@ -62,6 +62,9 @@ budgets:
 # Format everything
 fmt:
     cargo fmt
+    @for lock in hosts/*/Cargo.lock; do \
+        [ ! -f "$lock" ] || (cd "${lock%/*}" && cargo fmt) || exit 1; \
+    done
 
 # What CI checks besides the tests
 lint: targets
@@ -70,6 +73,12 @@ lint: targets
     @for guest in guests/*/; do \
         echo "(cd $guest && cargo clippy --all-targets -- -D warnings)" >&2; \
         (cd "$guest" && cargo clippy --quiet --all-targets -- -D warnings) || exit 1; \
+    done
+    @for lock in hosts/*/Cargo.lock; do \
+        [ -f "$lock" ] || continue; \
+        echo "(cd ${lock%/*} && cargo fmt --check && RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build)" >&2; \
+        (cd "${lock%/*}" && cargo fmt --check && RUSTC_WORKSPACE_WRAPPER=clippy-driver \
+            CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo build --quiet) || exit 1; \
     done
 
 # Stop with one line unless there is such an example

@@ -51,6 +51,23 @@ pub fn examples() -> Vec<String> {
     names
 }
 
+/// The crates that are workspaces of their own, with a Cargo.lock: their folders relative to the root,
+/// such as `hosts/NAME`, sorted. They need another wasmtime than all others, and share only the
+/// folder that cargo builds into. Commands from the root name their manifest by `--manifest-path`.
+///
+/// # Panics
+/// If a folder of crates cannot be read.
+pub fn apart() -> Vec<PathBuf> {
+    let crates = ["guests", "hosts"].into_iter().flat_map(|group| {
+        let entries = fs::read_dir(root().join(group)).expect("a folder of crates");
+        entries.map(move |e| Path::new(group).join(e.expect("it can be listed").file_name()))
+    });
+    let mut apart: Vec<_> =
+        crates.filter(|folder| root().join(folder).join("Cargo.lock").is_file()).collect();
+    apart.sort();
+    apart
+}
+
 /// Builds `package` for the wasm target `target` and returns the path of its `.wasm` file.
 ///
 /// # Panics
@@ -87,7 +104,16 @@ fn build(args: &[&str], wanted: impl Fn(&Path) -> bool) -> PathBuf {
     if let Some(file) = built.get(&args.join(" ")) {
         return file.clone();
     }
-    let mut files = artifacts(command("cargo", &root()).arg("build").args(args));
+    let mut cargo = command("cargo", &root());
+    cargo.arg("build").args(args);
+    let named = |folder: &PathBuf| {
+        let package = format!("{}_host", folder.file_name().unwrap_or_default().display());
+        folder.starts_with("hosts") && args.contains(&&*package)
+    };
+    if let Some(folder) = apart().iter().find(|folder| named(folder)) {
+        cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
+    }
+    let mut files = artifacts(&mut cargo);
     files.retain(|file| wanted(file));
     let file = files.into_iter().next().expect("the build made the file that was asked for");
     built.insert(args.join(" "), file.clone());

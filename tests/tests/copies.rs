@@ -19,7 +19,7 @@ use std::{env, fs};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tests::page::{self, Which};
-use tests::{artifacts, copy, examples, root};
+use tests::{apart, artifacts, copy, examples, root};
 use walkdir::WalkDir;
 
 /// What commands in copies get: no network, and, since nothing here is built twice, nothing kept that
@@ -109,8 +109,10 @@ fn alone(example: &str) {
         if !copied.join("Cargo.toml").is_file() {
             continue; // the page, the WIT or the tests
         }
-        // With the lock file of the workspace nothing is looked up.
-        copy(&root().join("Cargo.lock"), &copied.join("Cargo.lock")).unwrap();
+        if !copied.join("Cargo.lock").is_file() {
+            // With the lock file of the workspace nothing is looked up.
+            copy(&root().join("Cargo.lock"), &copied.join("Cargo.lock")).unwrap();
+        }
         let mut cargo = command("cargo", &copied);
         cargo.env("CARGO_TARGET_DIR", target().join("crates"));
         if part.starts_with("hosts") {
@@ -192,6 +194,10 @@ fn command(program: &str, dir: &Path) -> Command {
             fetch.args(["--target", target]);
         }
         succeed(&mut fetch);
+        for folder in apart() {
+            let mut fetch = tests::command("cargo", &root().join(folder));
+            succeed(fetch.args(["fetch", "--locked"]));
+        }
     });
     LazyLock::force(&FETCHED);
     let mut command = tests::command(program, dir);
@@ -235,7 +241,7 @@ fn target() -> PathBuf {
         let own = |name: &str| {
             let name = name.strip_prefix("lib").unwrap_or(name);
             let crate_name = name.rsplit_once('-').map_or(name, |(name, _)| name);
-            members.contains(&crate_name.replace('-', "_"))
+            members.contains(&crate_name.replace('-', "_")) || crate_name.ends_with("_host")
         };
         let walk = WalkDir::new(&from).min_depth(1).into_iter();
         let wanted = walk.filter_entry(|entry| {

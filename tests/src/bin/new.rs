@@ -76,6 +76,7 @@ fn project(example: &str, dir: &Path, name: Option<&str>) -> Result<()> {
     for part in parts(example)? {
         place(&part, &dir, Some(&rename))?;
     }
+    edit(&dir.join("Cargo.toml"), |text| Ok(workspace(text, &dir, &rename)))?;
     for script in [".cargo/config.toml", ".cargo/run-guest"] {
         edit(&dir.join(script), |text| Ok(rename.text(text)))?;
     }
@@ -293,6 +294,16 @@ fn justfile(text: &str) -> String {
     ];
     let rest = changes.iter().fold(rest, |rest, (from, to)| rest.replace(from, to));
     format!("{first}\n\n{rest}")
+}
+
+/// The root's Cargo.toml, in which only those crates are excluded that are in `dir`.
+fn workspace(text: &str, dir: &Path, rename: &Rename) -> String {
+    let text = rename.text(text);
+    let kept = text.split_inclusive('\n').filter(|line| {
+        let folder = line.strip_prefix("    \"hosts/").and_then(|rest| rest.strip_suffix("\",\n"));
+        folder.is_none_or(|folder| dir.join("hosts").join(folder).is_dir())
+    });
+    kept.collect::<String>().replace("exclude = [\n]\n", "")
 }
 
 /// tests/Cargo.toml without what only programs and tests need that are not in `folder`.
