@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::SystemTime;
 use std::{env, fs};
 
@@ -41,8 +41,17 @@ fn main() {
             Ok(fs::write(passed, files)?)
         })
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    // The test programs of the projects are large, and not needed again. They have the same names in
+    // each, so that they are removed when no other copy is being tested.
+    for project in TESTED.lock().unwrap().iter() {
+        succeed(command("cargo", project).args(["clean", "--quiet", "--package", "tests"]));
+    }
+    conclusion.exit();
 }
+
+/// The projects that were tested.
+static TESTED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn check(example: &str) -> Result<(), Failed> {
     let project = new(example, example, None);
@@ -94,8 +103,14 @@ fn tested(name: &str, project: &Path) {
 /// Removes the host of a project that passed: a debug build is large, and not needed again while its
 /// example stays as it is.
 fn spared(name: &str, project: &Path) {
-    let host = format!("{name}_host");
-    succeed(command("cargo", project).args(["clean", "--quiet", "--package", &host]));
+    let mut clean = command("cargo", project);
+    clean.args(["clean", "--quiet", "--package", &format!("{name}_host")]);
+    let host = project.join("hosts").join(name);
+    if host.join("Cargo.lock").is_file() {
+        clean.arg("--manifest-path").arg(host.join("Cargo.toml"));
+    }
+    succeed(&mut clean);
+    TESTED.lock().unwrap().push(project.to_owned());
 }
 
 /// A bare copy of each crate of `example`, with the WIT beside it as here, builds by itself.
