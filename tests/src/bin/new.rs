@@ -303,7 +303,14 @@ fn workspace(text: &str, dir: &Path, rename: &Rename) -> String {
         let folder = line.strip_prefix("    \"hosts/").and_then(|rest| rest.strip_suffix("\",\n"));
         folder.is_none_or(|folder| dir.join("hosts").join(folder).is_dir())
     });
-    kept.collect::<String>().replace("exclude = [\n]\n", "")
+    let text: String = kept.collect();
+    match text.split_once("exclude = [\n]\n") {
+        Some((before, after)) => {
+            let (before, _comment) = before.rsplit_once("# Workspaces of").unwrap_or((before, ""));
+            format!("{before}{after}")
+        }
+        None => text,
+    }
 }
 
 /// tests/Cargo.toml without what only programs and tests need that are not in `folder`.
