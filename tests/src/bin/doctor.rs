@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -43,6 +43,12 @@ const TOOLS: [Tool; 8] = [
         name: "wat2wasm",
         needed_by: "no_std, the module by hand",
         install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+    Tool {
+        name: "cmake",
+        needed_by: "small_engine, the engine in C, with libclang",
+        install: "apt-get install cmake libclang-dev, or brew install cmake llvm",
         optional: true,
     },
     Tool {
