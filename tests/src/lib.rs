@@ -83,6 +83,21 @@ pub fn guest_with(package: &str, target: &str, args: &[&str]) -> PathBuf {
     })
 }
 
+/// Compiles a program of std alone, `source`, for the wasm target `target`. Returns the path of the
+/// file, `dir/TARGET.wasm`; another program for that target takes its place.
+///
+/// # Panics
+/// If it does not compile (the compiler's messages are in the panic) or cannot be written.
+pub fn program(dir: &Path, source: &str, target: &str) -> PathBuf {
+    let (from, to) = (dir.join("program.rs"), dir.join(format!("{target}.wasm")));
+    fs::write(&from, source).expect("a file in the folder");
+    let mut rustc = command("rustc", dir);
+    rustc.args(["--edition", "2024", "--target", target, "-o"]).args([&to, &from]);
+    let output = rustc.output().expect("rustc starts");
+    assert!(output.status.success(), "{source}\n{}", String::from_utf8_lossy(&output.stderr));
+    to
+}
+
 /// The host `package`, built and ready to be given arguments. It runs in the root folder with
 /// backtraces off, so that what it prints is the same everywhere.
 ///

@@ -7,7 +7,7 @@ use std::path::Path;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, guest, host, refused};
+use tests::{BadInput, guest, host, program, refused};
 
 /// Runs the guest with `flags` on `text`; its report goes to `words.txt` in the guest's `/report`.
 fn run(flags: &[&str], text: &str) -> Assert {
@@ -161,15 +161,10 @@ fn a_status_passes_up_to_125() {
 #[test]
 fn the_guest_sees_the_name_of_its_file_and_not_the_path() {
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("names.rs");
-    fs::write(&source, r#"fn main() { println!("{:?}", Vec::from_iter(std::env::args())) }"#)
-        .unwrap();
-    let mut rustc = tests::command("rustc", dir.path());
-    rustc.args(["--edition", "2024", "--target", "wasm32-wasip1"]).arg(source);
-    assert!(rustc.status().unwrap().success());
-    let guest = dir.path().join("names.wasm");
+    let source = r#"fn main() { println!("{:?}", Vec::from_iter(std::env::args())) }"#;
+    let guest = program(dir.path(), source, "wasm32-wasip1");
     let output = host("command_host").arg(guest).arg("one two").assert().success();
-    output.stdout("[\"names.wasm\", \"one two\"]\n");
+    output.stdout("[\"wasm32-wasip1.wasm\", \"one two\"]\n");
 }
 
 #[test]

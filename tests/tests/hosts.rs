@@ -5,10 +5,10 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use tests::{command, examples, host, root};
+use tests::{examples, host, program, root};
 
 /// Prints the arguments and variables it has, and which of some files and folders it can open.
 const PROBE: &str = r#"
@@ -38,22 +38,11 @@ fn program_hosts() -> Vec<String> {
     examples().into_iter().filter(|example| source(example).contains("I32Exit(")).collect()
 }
 
-/// Compiles `source` for `target` into `dir`.
-fn program(source: &str, dir: &Path, target: &str) -> PathBuf {
-    let (from, to) = (dir.join("program.rs"), dir.join(format!("{target}.wasm")));
-    fs::write(&from, source).unwrap();
-    let mut rustc = command("rustc", &root());
-    rustc.args(["--edition", "2024", "--target", target, "-o"]).args([&to, &from]);
-    let output = rustc.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    to
-}
-
 #[test]
 fn a_guest_gets_no_variable_argument_or_file_of_its_host() {
     let dir = tempfile::tempdir().unwrap();
     let probes =
-        ["wasm32-wasip1", "wasm32-wasip2"].map(|target| program(PROBE, dir.path(), target));
+        ["wasm32-wasip1", "wasm32-wasip2"].map(|target| program(dir.path(), PROBE, target));
     for example in program_hosts() {
         let mut ran = 0;
         for probe in &probes {
@@ -82,12 +71,12 @@ fn a_host_whose_output_is_closed_ends_quietly() {
     // More than a pipe holds, from a program of either kind.
     let dir = tempfile::tempdir().unwrap();
     let talkers =
-        ["wasm32-wasip1", "wasm32-wasip2"].map(|target| program(TALKER, dir.path(), target));
+        ["wasm32-wasip1", "wasm32-wasip2"].map(|target| program(dir.path(), TALKER, target));
     for example in program_hosts() {
         let mut ran = 0;
         for talker in &talkers {
-            let program = PathBuf::from(host(&format!("{example}_host")).get_program());
-            let mut child = Command::new(program)
+            let host = PathBuf::from(host(&format!("{example}_host")).get_program());
+            let mut child = Command::new(host)
                 .arg(talker)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use tests::{BadInput, command, guest, host, refused, root};
+use tests::{BadInput, command, guest, host, program, refused, root};
 
 fn guests() -> [(&'static str, PathBuf); 5] {
     [
@@ -148,16 +148,11 @@ fn a_trap_ends_with_134_and_names_the_guest() {
 #[test]
 fn the_guest_sees_the_name_of_its_file_and_not_the_path() {
     let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("names.rs");
-    fs::write(&source, r#"fn main() { println!("{:?}", Vec::from_iter(std::env::args())) }"#)
-        .unwrap();
+    let source = r#"fn main() { println!("{:?}", Vec::from_iter(std::env::args())) }"#;
     for target in ["wasm32-wasip1", "wasm32-wasip2"] {
-        let mut rustc = command("rustc", dir.path());
-        rustc.args(["--edition", "2024", "--target", target]).arg(&source);
-        assert!(rustc.status().unwrap().success());
-        let guest = dir.path().join("names.wasm");
+        let guest = program(dir.path(), source, target);
         let output = host("raw_host").arg(guest).arg("one two").assert().success();
-        output.stdout(contains("\n[\"names.wasm\", \"one two\"]\n"));
+        output.stdout(contains(format!("\n[\"{target}.wasm\", \"one two\"]\n")));
     }
 }
 

@@ -3,13 +3,13 @@
 //! Run: just test runner
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, artifacts, command, guest, host, refused, root};
+use tests::{BadInput, artifacts, command, guest, host, program, refused, root};
 
 const ISBN: &str = "978-3-16-148410-0";
 
@@ -100,16 +100,6 @@ fn a_grant_stands_in_the_variable() {
     // What the test said was captured by the harness, and ended with it.
     let text = [granted.stdout, granted.stderr].concat();
     assert!(!String::from_utf8_lossy(&text).contains("assertion failed"), "{text:?}");
-}
-
-/// Compiles a program of one line for `target` into `dir`.
-fn program(dir: &Path, source: &str, target: &str) -> PathBuf {
-    let (from, to) = (dir.join("program.rs"), dir.join(format!("{target}.wasm")));
-    fs::write(&from, source).unwrap();
-    let mut rustc = command("rustc", &root());
-    rustc.args(["--edition", "2024", "--target", target, "-o"]).args([&to, &from]);
-    assert!(rustc.output().unwrap().status.success(), "{source}");
-    to
 }
 
 #[test]

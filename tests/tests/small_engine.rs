@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use tests::{BadInput, command, guest_with, host, installed, refused, root, target};
+use tests::{BadInput, command, guest_with, host, installed, program, refused, root, target};
 
 const PAGE: &str = "examples/small_engine/README.md";
 
@@ -86,21 +86,11 @@ fn the_guest_imports_three_functions_and_is_small() {
     assert_eq!(text.matches("wasi_snapshot_preview1").count(), 3);
 }
 
-/// A program for `wasm32-wasip1`, built beside `bad`'s files.
-fn program(bad: &BadInput, source: &str) -> PathBuf {
-    let file = bad.missing().with_file_name("program.rs");
-    fs::write(&file, source).unwrap();
-    let mut rustc = command("rustc", file.parent().unwrap());
-    rustc.args(["--edition", "2024", "--target", "wasm32-wasip1"]).arg(&file);
-    assert!(rustc.status().unwrap().success());
-    file.with_extension("wasm")
-}
-
 #[test]
 fn in_wasmi_too_everything_is_closed_until_it_is_granted() {
-    let bad = BadInput::new();
+    let dir = tempfile::tempdir().unwrap();
     let guest = program(
-        &bad,
+        dir.path(),
         r#"fn main() {
             println!("{:?}", Vec::from_iter(std::env::args()));
             println!("{:?}", Vec::from_iter(std::env::vars()));
@@ -108,14 +98,14 @@ fn in_wasmi_too_everything_is_closed_until_it_is_granted() {
             println!("{:?}", std::fs::write("/data/../outside.txt", "written").map_err(|e| e.kind()));
             println!("{:?}", std::fs::read_to_string("/data/link").map_err(|e| e.kind()));
         }"#,
+        "wasm32-wasip1",
     );
     let path = guest.to_str().unwrap();
     let mut host_alone = host("small_engine_host");
     let output = host_alone.env("SECRET", "1").arg(path).assert().success();
-    let denied = "[\"program.wasm\"]\n[]\nErr(NotFound)\nErr(NotFound)\nErr(NotFound)\n";
+    let denied = "[\"wasm32-wasip1.wasm\"]\n[]\nErr(NotFound)\nErr(NotFound)\nErr(NotFound)\n";
     output.stdout(denied);
 
-    let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("inside");
     fs::create_dir(&inside).unwrap();
     fs::write(dir.path().join("secret.txt"), "secret").unwrap();

@@ -69,7 +69,7 @@ fn main() -> Result<ExitCode> {
     // 3. Linker: none. WAMR has linked what it knows, preview 1 among it, and only warns of the rest.
 
     // 4. Store: this guest's state and capabilities. It gets standard input, output and error, clocks
-    //    and random bytes, whether we like it or not. There is no limit to its time.
+    //    and random bytes, which this host cannot take away. There is no limit to its time.
     let program = Path::new(guest).file_name().unwrap_or_default().to_string_lossy();
     let argv = [program.as_ref()].into_iter().chain(args.iter().map(String::as_str));
     let argv: Vec<CString> = argv.map(CString::new).collect::<Result<_, _>>()?;
