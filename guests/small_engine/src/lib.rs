@@ -63,7 +63,7 @@ fn limit() -> Option<u32> {
     })
 }
 
-/// `number` in decimal. `format!` would need an allocator, and `core::fmt` ten times the bytes.
+/// `number` in decimal. `format!` would need an allocator.
 fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
     let mut start = digits.len();
     for digit in digits.iter_mut().rev() {
