@@ -80,6 +80,12 @@ fn a_mistyped_name_gets_the_nearest_ones() {
         assert!(errors.starts_with(&first), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
     }
+    let longest = examples().into_iter().max_by_key(String::len).unwrap();
+    let half = &longest[..longest.len() / 2];
+    let output = just(&["run", half], &root());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let first = format!("error: no example `{half}`: did you mean {longest}");
+    assert!(errors.starts_with(&first), "{errors}");
 }
 
 #[test]

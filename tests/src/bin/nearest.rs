@@ -17,7 +17,10 @@ fn main() {
         let examples = examples.join(", ");
         eprintln!("usage: just run EXAMPLE [ARGUMENT]...\nwhere EXAMPLE is one of {examples}");
     } else {
-        examples.sort_by_key(|example| strsim::damerau_levenshtein(example, &name));
+        // A part of a long name is many letters away from it, and yet what was meant.
+        examples.sort_by_key(|example| {
+            (!example.contains(&name), strsim::damerau_levenshtein(example, &name))
+        });
         examples.truncate(3);
         let examples = examples.join(", ");
         eprintln!("error: no example `{name}`: did you mean {examples}? `just` lists them all");
