@@ -117,7 +117,7 @@ fn in_wasmi_too_everything_is_closed_until_it_is_granted() {
     let output = command.args([path, "one two", "--dir"]).assert().success();
     let output = String::from_utf8(output.get_output().stdout.clone()).unwrap();
     let lines: Vec<_> = output.lines().collect();
-    assert_eq!(lines[0], r#"["program.wasm", "one two", "--dir"]"#);
+    assert_eq!(lines[0], r#"["wasm32-wasip1.wasm", "one two", "--dir"]"#);
     assert_eq!(lines[1], r#"[("A", "1"), ("PASSED", "on")]"#);
     assert_eq!(lines[2], "Ok(())");
     assert!(lines[3].starts_with("Err("), "{output}");
