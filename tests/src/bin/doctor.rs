@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -46,6 +46,12 @@ const TOOLS: [Tool; 9] = [
         optional: true,
     },
     Tool {
+        name: "wasm-objdump",
+        needed_by: "inspect, other tools on the same file",
+        install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+    Tool {
         name: "cmake",
         needed_by: "small_engine, the engine in C, with libclang",
         install: "apt-get install cmake libclang-dev, or brew install cmake llvm",
@@ -65,7 +71,7 @@ const TOOLS: [Tool; 9] = [
     },
     Tool {
         name: "wasm-tools",
-        needed_by: "compose, the worlds printed",
+        needed_by: "compose and inspect, the worlds printed",
         install: "cargo install --locked wasm-tools@1.263.0",
         optional: true,
     },

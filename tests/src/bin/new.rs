@@ -304,13 +304,22 @@ fn workspace(text: &str, dir: &Path, rename: &Rename) -> String {
         folder.is_none_or(|folder| dir.join("hosts").join(folder).is_dir())
     });
     let text: String = kept.collect();
-    match text.split_once("exclude = [\n]\n") {
+    let text = match text.split_once("exclude = [\n]\n") {
         Some((before, after)) => {
             let (before, _comment) = before.rsplit_once("# Workspaces of").unwrap_or((before, ""));
             format!("{before}{after}")
         }
         None => text,
-    }
+    };
+    // cargo warns of profiles for crates that are not there.
+    let manifests = WalkDir::new(dir.join("hosts")).max_depth(2).into_iter().flatten();
+    let mut manifests = manifests.filter(|entry| entry.file_name() == "Cargo.toml");
+    let with_wasmtime = manifests.any(|entry| {
+        fs::read_to_string(entry.path()).is_ok_and(|text| text.contains("\nwasmtime = "))
+    });
+    let kept = text.split("\n\n");
+    let kept = kept.filter(|part| with_wasmtime || !part.contains("[profile.dev.package]"));
+    kept.collect::<Vec<_>>().join("\n\n")
 }
 
 /// tests/Cargo.toml without what only programs and tests need that are not in `folder`.
