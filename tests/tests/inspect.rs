@@ -49,7 +49,7 @@ fn file(bad: &BadInput, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 }
 
 /// All guests of the workspace. A project that was made of one example has fewer.
-const GUESTS: [(&str, &str); 48] = [
+const GUESTS: [(&str, &str); 50] = [
     ("adapter_guest", "core module, WASI 0.1, command, runner_host"),
     (
         "adapter_library_guest",
@@ -92,6 +92,8 @@ const GUESTS: [(&str, &str); 48] = [
     ("resources_guest", "component, WASI 0.2, library, resources_host"),
     ("resources_greedy_guest", "component, WASI 0.2, library, resources_host"),
     ("runner_guest", "core module, WASI 0.1, command, runner_host"),
+    ("sandbox_guest", "core module, WASI 0.1, command, runner_host"),
+    ("sandbox_p3_guest", "component, WASI 0.2 0.3 async, command, runner_host"),
     ("small_engine_guest", "core module, WASI 0.1, command, runner_host"),
     ("small_engine_std_guest", "core module, WASI 0.1, command, runner_host"),
     ("sockets_guest", "component, WASI 0.2, command, runner_host"),

@@ -253,7 +253,7 @@ fn every_source_says_what_it_shows_and_how_to_run_it() {
 fn hosts_have_five_steps() {
     const STEPS: [&str; 5] = ["1. Engine", "2. Code", "3. Linker", "4. Store", "5. Instantiate"];
     for host in folders("hosts") {
-        let text = read(format!("hosts/{host}/src/main.rs"));
+        let text: String = files(format!("hosts/{host}/src"), "rs").iter().map(read).collect();
         let mut rest = &text[..];
         for step in STEPS {
             let at = rest.find(&format!("// {step}"));

@@ -328,7 +328,14 @@ fn manifest(text: &str, folder: &Path) -> Result<String> {
     for file in WalkDir::new(folder) {
         let file = file.context("cannot list tests/")?;
         if file.path().extension().is_some_and(|extension| extension == "rs") {
-            sources += &fs::read_to_string(file.path())?;
+            let source = fs::read_to_string(file.path())?;
+            // A module may be a file of a host's.
+            let here = file.path().parent().unwrap_or(folder);
+            for rest in source.split("#[path = \"").skip(1) {
+                let path = rest.split('"').next().unwrap_or_default();
+                sources += &fs::read_to_string(here.join(path))?;
+            }
+            sources += &source;
         }
     }
     let used = |line: &&str| {
