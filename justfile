@@ -59,6 +59,11 @@ doctor:
 budgets:
     @cargo run --quiet --package tests --bin budgets
 
+# Measure the guests again: the tables and the chart of optimize, and examples/sizes.md
+[group('collection'), no-exit-message]
+sizes: targets
+    SNAPSHOTS=overwrite cargo test --quiet --package tests --test optimize --test sizes -- the_sizes
+
 # Format everything
 fmt:
     cargo fmt

@@ -49,7 +49,7 @@ fn file(bad: &BadInput, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 }
 
 /// All guests of the workspace. A project that was made of one example has fewer.
-const GUESTS: [(&str, &str); 50] = [
+const GUESTS: [(&str, &str); 51] = [
     ("adapter_guest", "core module, WASI 0.1, command, runner_host"),
     (
         "adapter_library_guest",
@@ -82,6 +82,7 @@ const GUESTS: [(&str, &str); 50] = [
     ("no_std_guest", "core module, WASI 0.1, command, runner_host"),
     ("no_std_alloc_guest", "core module, WASI 0.1, command, runner_host"),
     ("no_std_twin_guest", "core module, WASI 0.1, command, runner_host"),
+    ("optimize_guest", "core module, WASI 0.1, command, runner_host"),
     ("raw_guest", "core module, WASI 0.1, command, runner_host"),
     ("raw_p2_guest", "component, WASI 0.2, command, runner_host"),
     ("raw_p3_guest", "component, WASI 0.2 0.3 async, command, runner_host"),

@@ -35,7 +35,7 @@ const TOOLS: [Tool; 10] = [
     },
     Tool {
         name: "wasm-opt",
-        needed_by: "no_std, the last size",
+        needed_by: "no_std and optimize, the last sizes",
         install: "apt-get install binaryen, or brew install binaryen",
         optional: true,
     },
@@ -71,7 +71,7 @@ const TOOLS: [Tool; 10] = [
     },
     Tool {
         name: "wasm-tools",
-        needed_by: "compose and inspect, the worlds printed",
+        needed_by: "compose and inspect, the worlds printed; optimize, a component",
         install: "cargo install --locked wasm-tools@1.263.0",
         optional: true,
     },
