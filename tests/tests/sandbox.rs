@@ -471,6 +471,17 @@ fn the_limits_have_flags() {
 }
 
 #[test]
+fn names_that_a_guest_chose_command_no_terminal() {
+    let bad = BadInput::new();
+    let import = r#"(module (import "env" "\1b[2J" (func)))"#;
+    let function = r#"(module (func $"\1b[2J" (export "_start") unreachable))"#;
+    for (name, text) in [("import.wasm", import), ("function.wasm", function)] {
+        let output = host("sandbox_host").arg(bad.module(name, text)).assert().failure();
+        output.stderr(contains("\\u{1b}[2J").and(contains("\u{1b}").not()));
+    }
+}
+
+#[test]
 fn the_defaults_are_as_the_page_says() {
     let limits = Limits::default();
     let (kib, mib) = (|bytes: usize| bytes >> 10, |bytes: usize| bytes >> 20);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use wasmtime::error::Context;
-use wasmtime::{Result, ensure};
+use wasmtime::{Error, Result, ensure};
 
 use sandbox::{Limits, Policy, Sandbox, harmless};
 
@@ -125,7 +125,15 @@ fn main() -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(run(Cli::parse()));
     runtime.shutdown_background(); // a file that is still read or compiled is not waited for
-    ended
+    Ok(ended.unwrap_or_else(|error| {
+        print_error(&error);
+        ExitCode::FAILURE
+    }))
+}
+
+/// Prints an error, as text alone: the engine puts names into it that the guest chose.
+fn print_error(error: &Error) {
+    eprintln!("Error: {}", harmless(format!("{error:?}").as_bytes()));
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
@@ -158,7 +166,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     match outcome.ended {
         Ok(status) => Ok(ExitCode::from(status)),
         Err(error) => {
-            eprintln!("Error: {:?}", error.context(format!("{guest} was ended")));
+            print_error(&error.context(format!("{guest} was ended")));
             Ok(ExitCode::from(134))
         }
     }
