@@ -86,9 +86,10 @@ fn a_client_that_sends_nonsense_disturbs_no_other() {
 }
 
 #[test]
-fn a_server_without_clients_ends() {
+fn without_requests_a_guest_is_told_nothing() {
     for server in servers() {
-        run(&server, &[]).success().stdout("").stderr("");
+        let says = contains("two arguments are needed: an address, and how many clients to serve");
+        run(&server, &[]).code(1).stdout("").stderr(says);
     }
 }
 

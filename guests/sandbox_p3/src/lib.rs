@@ -23,7 +23,10 @@ impl wasip3::exports::cli::run::Guest for Faults {
             Some("loop") => loop {
                 std::hint::spin_loop();
             },
-            _ => Err(()),
+            _ => {
+                eprintln!("which fault?");
+                Err(())
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ struct Cli {
     #[arg(value_name = "GUEST.wasm")]
     guest: String,
 
-    /// What a client sends as a line; without any, no client comes
+    /// What a client sends as a line; without any, the guest is run as any program is
     #[arg(value_name = "REQUEST", allow_hyphen_values = true)]
     requests: Vec<String>,
 }
@@ -137,7 +137,10 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     wasi.inherit_stdio(); // it speaks to the terminal, or to where the shell sends it
     let program = Path::new(guest).file_name().unwrap_or_default().to_string_lossy();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); // any free port
-    wasi.arg(program).arg(address.to_string()).arg(cli.requests.len().to_string());
+    wasi.arg(program);
+    if !cli.requests.is_empty() {
+        wasi.arg(address.to_string()).arg(cli.requests.len().to_string());
+    }
     wasi.allow_tcp(true); // sockets of this kind, at the addresses that pass the check
     let (listens, listening) = mpsc::channel(1);
     wasi.socket_addr_check(move |address, usage| {
