@@ -45,8 +45,9 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the next client. `tokio::net::TcpListener::accept` would sleep until there is one; this
-/// looks for one now and then, and the other tasks run in between.
+/// Waits for the next client: looks for one now and then, and lets the other tasks run in between.
+/// `tokio::net::TcpListener` would be told when there is one, but its `accept` fails, as
+/// examples/accept.rs shows.
 async fn accept(listener: &TcpListener) -> Result<TcpStream> {
     loop {
         match listener.accept() {
