@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty};
+use predicates::str::{contains, is_empty, starts_with};
 use sandbox::{Guest, Limit, Limits, Outcome, Policy, Sandbox, harmless};
 use tests::{BadInput, guest, host, refused, root};
 use tokio::runtime::{Builder, Runtime};
@@ -436,26 +436,33 @@ fn the_limits_have_flags() {
     let run = |flags: &[&str], args: &[&str]| {
         host("sandbox_host").args(flags).arg(&program).args(args).assert()
     };
-    let cases: [(&[&str], &[&str], &str); 7] = [
-        (&["--timeout", "0.2"], &["loop"], "it ran for longer than 200ms"),
+    let cases: [(&[&str], &[&str], &str, i32); 7] = [
+        (&["--timeout", "0.2"], &["loop"], "it ran for longer than 200ms", 134),
         (
             &["--max-memory-size", "2000000"],
             &["memory", "2"],
             "it wants more than 2000000 bytes of memory",
+            134,
         ),
-        (&["--max-table-elements", "1"], &["greet"], "it wants more than 1 table elements"),
+        (&["--max-table-elements", "1"], &["greet"], "it wants more than 1 table elements", 134),
         (
             &["--max-wasm-stack", "100000"],
             &["recursion", "100000"],
             "its calls need more than 100000 bytes",
+            134,
         ),
-        (&["--max-output", "1000"], &["flood", "2000"], "it printed more than 1000 bytes"),
-        (&["--max-file-size", "1000"], &["greet"], "it is longer than 1000 bytes"),
-        (&["--compile-timeout", "0.001"], &["greet"], "it takes longer than 1ms to compile"),
+        (&["--max-output", "1000"], &["flood", "2000"], "it printed more than 1000 bytes", 134),
+        (&["--max-file-size", "1000"], &["greet"], "it is longer than 1000 bytes", 1),
+        (&["--compile-timeout", "0.001"], &["greet"], "it takes longer than 1ms to compile", 1),
     ];
-    for (flags, args, says) in cases {
-        run(flags, args).failure().stderr(contains(says).and(contains("wasm backtrace").not()));
+    let first = format!("Error: {} met a limit: --help lists them", program.display());
+    for (flags, args, says, status) in cases {
+        let says = starts_with(&*first).and(contains(says));
+        run(flags, args).code(status).stderr(says.and(contains("wasm backtrace").not()));
     }
+    let first = format!("Error: {} failed while it ran\n", program.display());
+    run(&[], &["exit", "200"]).code(1).stderr(starts_with(&*first));
+    run(&[], &["panic"]).code(134).stderr(contains(&*first).and(contains("at the disco")));
     run(&["--max-output", "2000"], &["flood", "2000"]).success().stderr("");
     run(&["--timeout", "soon"], &["greet"]).code(2).stderr(contains("write a number"));
     run(&["--env", "NAME"], &["greet"]).code(2).stderr(contains("write NAME=VALUE"));
@@ -512,7 +519,19 @@ fn bad_input_is_explained() {
         refused(output, path, first, cause);
     };
     reject(&bad.missing(), "cannot read {}: check the path", "os error 2");
-    reject(&bad.text(), "{} is refused", "it is not WebAssembly");
-    reject(&bad.empty(), "{} is refused", "it is not WebAssembly");
-    reject(&bad.damaged(), "{} is refused", "it is damaged");
+    reject(
+        &bad.text(),
+        "{} is refused: give a program for WASI that imports nothing else",
+        "it is not WebAssembly",
+    );
+    reject(
+        &bad.empty(),
+        "{} is refused: give a program for WASI that imports nothing else",
+        "it is not WebAssembly",
+    );
+    reject(
+        &bad.damaged(),
+        "{} is refused: give a program for WASI that imports nothing else",
+        "it is damaged",
+    );
 }

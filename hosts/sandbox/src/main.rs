@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use wasmtime::error::Context;
-use wasmtime::{Error, Result, ensure};
+use wasmtime::{Error, Result, Trap, ensure};
 
-use sandbox::{Limits, Policy, Sandbox, harmless};
+use sandbox::{Limit, Limits, Policy, Sandbox, harmless};
 
 /// Run a program for WASI that nobody vouches for.
 #[derive(Parser)]
@@ -159,17 +159,28 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         read: cli.read,
         connect: cli.connect,
     };
-    let loaded = sandbox.load(wasm).await.with_context(|| format!("{guest} is refused"))?;
+    let no_program = "is refused: give a program for WASI that imports nothing else";
+    let loaded = sandbox.load(wasm).await.map_err(|error| about(guest, no_program, error))?;
     let outcome = sandbox.run(&loaded, &policy).await?;
     show(&mut io::stdout(), &outcome.stdout)?;
     show(&mut io::stderr(), &outcome.stderr)?;
     match outcome.ended {
         Ok(status) => Ok(ExitCode::from(status)),
         Err(error) => {
-            print_error(&error.context(format!("{guest} was ended")));
-            Ok(ExitCode::from(134))
+            let ended = error.is::<Limit>() || error.is::<Trap>();
+            print_error(&about(guest, "failed while it ran", error));
+            Ok(ExitCode::from(if ended { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
         }
     }
+}
+
+/// An error with a first line: that the guest met a limit, or else what `otherwise` says of it.
+fn about(guest: &str, otherwise: &str, error: Error) -> Error {
+    let first = match error.is::<Limit>() {
+        true => format!("{guest} met a limit: --help lists them, with their flags"),
+        false => format!("{guest} {otherwise}"),
+    };
+    error.context(first)
 }
 
 /// Prints what a guest wrote, to a terminal as text alone.
