@@ -64,6 +64,11 @@ budgets:
 sizes: targets
     SNAPSHOTS=overwrite cargo test --quiet --package tests --test optimize --test sizes -- the_sizes
 
+# Read again what RustSec knows of the crates used here; PATH is a clone of its advisory-db
+[group('collection'), no-exit-message]
+advisories path:
+    ADVISORY_DB={{ quote(join(invocation_directory(), path)) }} cargo test --quiet --package tests --test supply
+
 # Format everything
 fmt:
     cargo fmt
