@@ -8,7 +8,9 @@ mod sandbox;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use predicates::prelude::PredicateBooleanExt;
@@ -275,6 +277,151 @@ fn no_path_leads_out_of_a_directory() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_appears_meanwhile_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let inside = dir.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    fs::write(dir.path().join("secret"), "secret").unwrap();
+    fs::write(inside.join("file"), "open").unwrap();
+    // Another process makes `swing` a link to the secret, and a file again, while the guest reads.
+    let ended = AtomicBool::new(false);
+    let swings = thread::scope(|scope| {
+        let swinging = scope.spawn(|| {
+            let mut swings = 0;
+            while !ended.load(Ordering::Relaxed) {
+                symlink("../secret", inside.join("new")).unwrap();
+                fs::rename(inside.join("new"), inside.join("swing")).unwrap();
+                fs::copy(inside.join("file"), inside.join("new")).unwrap();
+                fs::rename(inside.join("new"), inside.join("swing")).unwrap();
+                swings += 1;
+            }
+            swings
+        });
+        for target in [PREVIEW_1, WASI_0_2] {
+            let mut policy = policy(&["again", "/data/swing", "1000"]);
+            policy.read.push((inside.clone(), "/data".to_owned()));
+            let text = printed(&attack(&program(target), &policy));
+            assert!(text.contains("Ok(\\\"open\\\")") && !text.contains("secret"), "{text}");
+        }
+        ended.store(true, Ordering::Relaxed);
+        swinging.join().unwrap()
+    });
+    assert!(swings > 10, "{swings}");
+}
+
+#[test]
+fn nothing_goes_from_one_directory_to_another() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(from.path().join("file"), "as it was").unwrap();
+    for target in [PREVIEW_1, WASI_0_2] {
+        let mut policy = policy(&["move", "/from/file", "/to/file"]);
+        policy.read.push((from.path().to_owned(), "/from".to_owned()));
+        policy.read.push((to.path().to_owned(), "/to".to_owned()));
+        let text = printed(&attack(&program(target), &policy));
+        assert_eq!(text.lines().filter(|line| line.starts_with("Err(")).count(), 3, "{text}");
+        assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_to_string(from.path().join("file")).unwrap(), "as it was");
+    }
+}
+
+#[test]
+fn renumbering_leaks_no_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "x").unwrap();
+    // Opens the file and gives it the number 4, ten times as often as it may have handles. The status is the first error.
+    let renumber = load(
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open"
+                (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_renumber" (func $renumber (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "file")
+            (func $check (param i32) (if (local.get 0) (then (call $exit (local.get 0)))))
+            (func $open_to (param i32)
+                (call $check (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 4)
+                    (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (local.get 0))))
+            (func (export "_start") (local $left i32)
+                (call $open_to (i32.const 8)) ;; this is 4
+                (local.set $left (i32.const 1000))
+                (loop $again
+                    (call $open_to (i32.const 8))
+                    (call $check (call $renumber (i32.load (i32.const 8)) (i32.const 4)))
+                    (br_if $again
+                        (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))"#,
+    );
+    let mut policy = policy(&[]);
+    policy.read.push((dir.path().to_owned(), "/data".to_owned()));
+    assert_eq!(attack(&renumber.unwrap(), &policy).ended.unwrap(), 0);
+}
+
+#[test]
+fn no_number_is_bad_enough_for_a_function_of_preview_1() {
+    let engine = wasmtime::Engine::default();
+    let mut linker = wasmtime::Linker::new(&engine);
+    wasmtime_wasi::p1::add_to_linker_sync(&mut linker, |wasi| wasi).unwrap();
+    let mut store = wasmtime::Store::new(&engine, wasmtime_wasi::WasiCtx::builder().build_p1());
+    let functions: Vec<_> = linker
+        .iter(&mut store)
+        .map(|(_, name, item)| (name.to_owned(), item.into_func().unwrap()))
+        .collect();
+    assert!(functions.len() > 40, "{}", functions.len());
+    let dir = tempfile::tempdir().unwrap();
+    let mut policy = policy(&["one", "two"]);
+    policy.read.push((dir.path().to_owned(), "/data".to_owned()));
+    let numbers = [0, 1, 3, 8, 65_532, 65_535, 65_536, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff_u32];
+    let mut random = fastrand::Rng::with_seed(1);
+    let sandbox = Limits { time: Duration::from_millis(100), ..Limits::default() };
+    let sandbox = Sandbox::new(sandbox).unwrap();
+    let runtime = runtime();
+    let (mut calls, mut errors) = (0, 0);
+    for (name, function) in functions {
+        let ty = function.ty(&store);
+        let params: Vec<_> = ty.params().map(|param| param.to_string()).collect();
+        let result = ty.results().next().is_some();
+        for round in 0..numbers.len() + 20 {
+            // Each number for all, and then mixtures. The directory that is granted has the number 3.
+            let mut number = |place: usize| match numbers.get(round) {
+                Some(&number) if place > 0 => number,
+                Some(_) => 3,
+                None => *random.choice(&numbers).unwrap(),
+            };
+            let values: Vec<_> = params
+                .iter()
+                .enumerate()
+                .map(|(i, ty)| format!("({ty}.const {})", number(i)))
+                .collect();
+            let text = format!(
+                r#"(module
+                    (import "wasi_snapshot_preview1" "{name}" (func $f (param {}) {}))
+                    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                    (memory (export "memory") 1)
+                    (func (export "_start") {}))"#,
+                params.join(" "),
+                if result { "(result i32)" } else { "" },
+                if result {
+                    format!("(call $exit (call $f {}))", values.join(" "))
+                } else {
+                    format!("(call $f {})", values.join(" "))
+                },
+            );
+            let start = Instant::now();
+            let guest = runtime.block_on(sandbox.load(wat::parse_str(&text).unwrap())).unwrap();
+            let outcome = runtime.block_on(sandbox.run(&guest, &policy)).unwrap();
+            assert!(start.elapsed() < Duration::from_secs(1), "{text}");
+            calls += 1;
+            errors += u32::from(!matches!(outcome.ended, Ok(0)));
+        }
+        attack(&program(PREVIEW_1), &self::policy(&["greet"]));
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    println!("{calls} calls, {errors} errors");
+    assert!(calls > 1000 && errors * 2 > calls, "{calls} calls, {errors} errors");
+}
+
 #[test]
 fn what_may_be_read_cannot_be_changed() {
     let dir = tempfile::tempdir().unwrap();
@@ -362,6 +509,18 @@ fn a_call_is_answered_for_so_many_bytes_only() {
 }
 
 #[test]
+fn a_long_text_is_not_copied() {
+    let [module, component] = [PREVIEW_1, WASI_0_2].map(|target| {
+        let mut policy = policy(&["long-path", "9000000"]);
+        policy.read.push((std::env::temp_dir(), "/data".to_owned()));
+        attack(&program(target), &policy)
+    });
+    assert_eq!(printed(&module), "Err(OutOfMemory)\n");
+    let error = format!("{:?}", component.ended.unwrap_err());
+    assert!(error.contains("too much data is being copied"), "{error}");
+}
+
+#[test]
 fn what_is_no_program_is_refused_before_it_runs() {
     let refused = |wasm: Vec<u8>, says: &str| {
         let error = runtime().block_on(SANDBOX.load(wasm)).err();
@@ -382,6 +541,10 @@ fn what_is_no_program_is_refused_before_it_runs() {
         ("(module (memory i64 1))", "memory64 must be enabled"),
         ("(module (memory 1) (memory 1))", "multiple memories"),
         ("(module (memory 1 1 shared))", "threads must be enabled"),
+        (
+            r#"(component (import "wasi:http/outgoing-handler@0.2.6" (instance (export "f" (func)))))"#,
+            "component imports instance `wasi:http/outgoing-handler@0.2.6`",
+        ),
         (
             r#"(component (import "a:b/c" (instance (export "f" (func)))))"#,
             "component imports instance `a:b/c`",

@@ -55,6 +55,23 @@ fn main() {
             println!("{:?}", fs::hard_link(path, format!("{path}.3")).map_err(|e| e.kind()));
             println!("{:?}", fs::create_dir(format!("{path}.4")).map_err(|e| e.kind()));
         }
+        ["again", path, count] => {
+            let read = |_| fs::read_to_string(path).map_err(|error| error.kind());
+            let mut answers: Vec<_> =
+                (0..number(count)).map(read).map(|read| format!("{read:?}")).collect();
+            answers.sort();
+            answers.dedup();
+            println!("{answers:?}");
+        }
+        ["move", from, to] => {
+            println!("{:?}", fs::rename(from, to).map_err(|error| error.kind()));
+            println!("{:?}", fs::hard_link(from, to).map_err(|error| error.kind()));
+            println!("{:?}", fs::copy(from, to).map_err(|error| error.kind()));
+        }
+        ["long-path", bytes] => {
+            let path = "/data/".to_owned() + &"x".repeat(number(bytes) as usize);
+            println!("{:?}", fs::metadata(path).map(|_| ()).map_err(|error| error.kind()));
+        }
         ["open", path, count] => {
             let files: io::Result<Vec<_>> = (0..number(count)).map(|_| File::open(path)).collect();
             println!("{:?}", files.map(|files| files.len()));
