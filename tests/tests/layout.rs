@@ -374,6 +374,20 @@ fn pages_link_what_they_are_about() {
 }
 
 #[test]
+fn pages_say_where_code_of_strangers_belongs() {
+    // One is the page itself, and the host of the other runs nothing.
+    for example in examples().into_iter().filter(|e| e != "sandbox" && e != "inspect") {
+        let page = read(format!("examples/{example}/README.md"));
+        let section = page.split_once("\n## Take it with you\n").map(|(_, rest)| rest);
+        let section = section.unwrap_or_default().split("\n## ").next().unwrap_or_default();
+        assert!(
+            section.contains("(../sandbox/README.md)"),
+            "examples/{example}: say below Take it with you that sandbox is for code of strangers"
+        );
+    }
+}
+
+#[test]
 fn every_exercise_has_a_solution_that_is_run() {
     for example in examples() {
         let file = format!("examples/{example}/README.md");
