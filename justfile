@@ -69,6 +69,11 @@ sizes: targets
 advisories path:
     ADVISORY_DB={{ quote(join(invocation_directory(), path)) }} cargo test --quiet --package tests --test supply
 
+# Run the official test suite of WASI in runner_host, from the path of a copy of it
+[group('collection'), no-exit-message, positional-arguments]
+conformance suite="":
+    @python3 tests/conformance/run.py {{ if suite == "" { "" } else { quote(join(invocation_directory(), suite)) } }}
+
 # Format everything
 fmt:
     cargo fmt

@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -55,6 +55,12 @@ const TOOLS: [Tool; 10] = [
         name: "cmake",
         needed_by: "small_engine, the engine in C, with libclang",
         install: "apt-get install cmake libclang-dev, or brew install cmake llvm",
+        optional: true,
+    },
+    Tool {
+        name: "python3",
+        needed_by: "just conformance, which wants 3.12 or later",
+        install: "apt-get install python3-venv, or brew install python",
         optional: true,
     },
     Tool {
