@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use tests::{apart, artifacts, command, examples, root};
+use tests::{apart, artifacts, command, root};
 
 /// The libraries that a `cargo build` with `arguments` uses, by their paths. cargo puts a hash of
 /// the features and the profile into each name, so the same library built otherwise has another.
@@ -19,20 +19,22 @@ fn libraries(arguments: &[&str]) -> BTreeSet<PathBuf> {
 fn going_through_all_hosts_compiles_nothing_of_wasmtime() {
     let all = libraries(&[]);
     let apart = apart();
-    let here = |example: &String| {
-        let host = PathBuf::from("hosts").join(example);
-        let manifest = fs::read_to_string(root().join(&host).join("Cargo.toml")).unwrap();
-        !apart.contains(&host) && manifest.contains("\nwasmtime = ") // else it has no engine
-    };
-    for example in examples().into_iter().filter(here) {
-        let alone = libraries(&["--package", &format!("{example}_host")]);
-        assert!(alone.len() > 100, "{example}_host has few libraries: {alone:?}");
+    for entry in fs::read_dir(root().join("hosts")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let folder = Path::new("hosts").join(&name);
+        let manifest = fs::read_to_string(root().join(&folder).join("Cargo.toml"));
+        let engine = manifest.is_ok_and(|manifest| manifest.contains("\nwasmtime = "));
+        if !engine || apart.contains(&folder) {
+            continue;
+        }
+        let alone = libraries(&["--package", &format!("{name}_host")]);
+        assert!(alone.len() > 100, "{name}_host has few libraries: {alone:?}");
         let other: Vec<_> = alone.difference(&all).collect();
         let engine = ["wasmtime", "cranelift", "wiggle", "wasmparser"];
         let again = other
             .iter()
             .any(|file| engine.iter().any(|name| file.to_string_lossy().contains(name)));
-        assert!(!again, "{example}_host alone builds these again, its features differ: {other:?}");
-        assert!(other.len() <= 3, "{example}_host alone builds {other:?}");
+        assert!(!again, "{name}_host alone builds these again, its features differ: {other:?}");
+        assert!(other.len() <= 3, "{name}_host alone builds {other:?}");
     }
 }
