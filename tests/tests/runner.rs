@@ -201,6 +201,27 @@ fn a_library_is_told_from_a_program_by_the_exact_names_of_its_exports() {
     reject(reactor, "{} is a reactor, it exports _initialize: write");
 }
 
+#[test]
+fn names_that_a_guest_chose_command_no_terminal() {
+    let bad = BadInput::new();
+    let shown = |wat: &str, text: &str| {
+        let path = bad.module("names.wasm", wat);
+        let output = host("runner_host").arg(path).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(text), "{errors:?}");
+        assert!(!errors.contains(|c: char| c.is_control() && c != '\n'), "{errors:?}");
+    };
+    let import = r#"(module (import "env" "\1b[2J\07" (func)) (func (export "_start")))"#;
+    shown(import, r"unknown import: `env::\u{1b}[2J\u{7}`");
+    shown(r#"(module (func (export "\1b[2J\c2\9bm")))"#, r"it exports \u{1b}[2J\u{9b}m: write");
+    let twice = r#"(module (func (export "a\0db")) (func (export "\1b[2J")))"#;
+    shown(twice, r"it exports a\r");
+    // In the backtrace of a trap.
+    let trap =
+        r#"(module (func $f (@name "\1b[2J") unreachable) (func (export "_start") (call $f)))"#;
+    shown(trap, r"\u{1b}[2J");
+}
+
 /// A component that imports the interface of the name `imports`, if there is one, and exports
 /// `exports` with a function `run` of this body.
 fn component(imports: &str, exports: &str, body: &str) -> String {

@@ -70,7 +70,25 @@ fn main() -> Result<ExitCode> {
     sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
     // `#[tokio::main(flavor = "current_thread")]` by hand: its feature of tokio would have wasmtime-wasi built twice.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(Cli::parse()))
+    Ok(runtime.block_on(run(Cli::parse())).unwrap_or_else(|error| {
+        print_error(&error);
+        ExitCode::FAILURE
+    }))
+}
+
+/// Prints an error, as text that commands no terminal: the engine puts names into it that the guest
+/// chose. Control characters are spelled out, but for the ends of lines.
+fn print_error(error: &Error) {
+    let mut harmless = String::new();
+    for letter in format!("{error:?}").chars() {
+        match letter {
+            letter if letter.is_control() && letter != '\n' => {
+                harmless.extend(letter.escape_default());
+            }
+            letter => harmless.push(letter),
+        }
+    }
+    eprintln!("Error: {harmless}");
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
@@ -199,6 +217,6 @@ fn status(error: Error) -> Result<ExitCode> {
     if let Some(&I32Exit(status)) = error.downcast_ref() {
         return Ok(ExitCode::from(u8::try_from(status)?));
     }
-    eprintln!("Error: {error:?}");
+    print_error(&error);
     Ok(ExitCode::from(if error.is::<Trap>() { 134 } else { 1 })) // 134 as the wasmtime CLI, and as abort()
 }
