@@ -49,7 +49,7 @@ fn file(bad: &BadInput, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 }
 
 /// All guests of the workspace. A project that was made of one example has fewer.
-const GUESTS: [(&str, &str); 51] = [
+const GUESTS: [(&str, &str); 55] = [
     ("adapter_guest", "core module, WASI 0.1, command, runner_host"),
     (
         "adapter_library_guest",
@@ -98,6 +98,10 @@ const GUESTS: [(&str, &str); 51] = [
     ("small_engine_guest", "core module, WASI 0.1, command, runner_host"),
     ("small_engine_std_guest", "core module, WASI 0.1, command, runner_host"),
     ("sockets_guest", "component, WASI 0.2, command, runner_host"),
+    ("stream_guest", "component, WASI 0.2, library, stream_host"),
+    ("stream_count_guest", "component, WASI 0.2, library, stream_host"),
+    ("stream_filter_guest", "component, WASI 0.2, library, stream_host"),
+    ("stream_poison_guest", "component, WASI 0.2, library, stream_host"),
     ("tokio_guest", "component, WASI 0.2, command, runner_host"),
     ("tokio_timers_guest", "core module, WASI 0.1, command, runner_host"),
     ("tokio_wstd_guest", "component, WASI 0.2, command, runner_host"),

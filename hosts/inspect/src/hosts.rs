@@ -18,7 +18,7 @@ struct Known {
     command: &'static str,
 }
 
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 15] = [
     Known {
         package: "component_host",
         component: true,
@@ -64,6 +64,15 @@ const KNOWN: [Known; 14] = [
         ],
         offers: &[],
         command: "cargo run --package filter_host -- FILE",
+    },
+    Known {
+        package: "stream_host",
+        component: true,
+        calls: &[
+            "process: func(key: string, value: string, state: option<string>) -> result<outcome, string>",
+        ],
+        offers: &[],
+        command: "cargo run --package stream_host -- FILE",
     },
     Known {
         package: "extism_component_host",
