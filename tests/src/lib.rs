@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-use std::{fs, io};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
@@ -109,6 +110,100 @@ pub fn host(package: &str) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(program);
     command.current_dir(root()).env("RUST_BACKTRACE", "0");
     command
+}
+
+/// A host while it runs, with the ends of its pipes; killed when it is dropped.
+pub struct Running {
+    pub host: Child,
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<BufReader<ChildStdout>>,
+}
+
+/// How long anything may take in a [`Running`] host before it counts as stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+impl Running {
+    /// Starts the host `package` with `args` and, last, the file `guest`.
+    ///
+    /// # Panics
+    /// If the build fails, or the host does not start.
+    pub fn start(package: &str, args: &[&str], guest: &Path) -> Self {
+        Self::start_to(package, args, guest, Stdio::piped())
+    }
+
+    /// The same, with its standard output going to `stdout`.
+    pub fn start_to(package: &str, args: &[&str], guest: &Path, stdout: Stdio) -> Self {
+        let mut host = Command::new(host(package).get_program())
+            .args(args)
+            .arg(guest)
+            .current_dir(root())
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stdout = host.stdout.take().map(BufReader::new);
+        Self { stdin: host.stdin.take(), stdout, host }
+    }
+
+    /// Writes to its standard input.
+    ///
+    /// # Panics
+    /// If nobody reads there any more.
+    pub fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("it is open");
+        stdin.write_all(text.as_bytes()).expect("the host reads");
+    }
+
+    /// The next line of its standard output, with its end; empty after the last one.
+    ///
+    /// # Panics
+    /// If there is none in time.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let mut stdout = self.stdout.take().expect("it is open");
+        let (line, stdout) = in_time(move || {
+            let mut line = String::new();
+            stdout.read_line(&mut line).expect("the host writes text");
+            (line, stdout)
+        });
+        self.stdout = Some(stdout);
+        line
+    }
+
+    /// Waits for the end, with standard input and output as they are; returns the errors as well.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    #[track_caller]
+    pub fn ends(&mut self) -> (ExitStatus, String) {
+        let mut stderr = self.host.stderr.take().expect("it was not taken");
+        let errors = in_time(move || {
+            let mut errors = String::new();
+            stderr.read_to_string(&mut errors).expect("the host writes text");
+            errors
+        });
+        (self.host.wait().expect("it was started"), errors)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.host.kill();
+        let _ = self.host.wait();
+    }
+}
+
+/// What `work` returns.
+///
+/// # Panics
+/// If it takes longer than anything should here, or panics.
+#[track_caller]
+pub fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(STUCK).unwrap_or_else(|error| panic!("not within {STUCK:?}: {error}"))
 }
 
 /// Runs a `cargo build` at the root and returns the file that it made and `wanted` picks. What was

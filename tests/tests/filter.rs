@@ -1,17 +1,16 @@
 //! What the `filter` example promises, seen from outside.
 //! Run: just test filter
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use tests::{BadInput, guest, host, refused, root};
+use tests::{BadInput, Running, guest, host, in_time, refused, root};
 
 /// How long anything may take here before it counts as stuck.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -21,68 +20,9 @@ fn filter(input: impl Into<Vec<u8>>) -> Assert {
     host("filter_host").arg(guest).write_stdin(input).timeout(LIMIT).assert()
 }
 
-/// The host while it runs, with the three ends of its pipes; killed when the test is over.
-struct Running {
-    host: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Option<BufReader<ChildStdout>>,
-}
-
-impl Running {
-    fn start(package: &str) -> Self {
-        let mut host = Command::new(host("filter_host").get_program())
-            .arg(guest(package, "wasm32-wasip2"))
-            .current_dir(root())
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = host.stdout.take().map(BufReader::new);
-        Self { stdin: host.stdin.take(), stdout, host }
-    }
-
-    fn write(&mut self, text: &str) {
-        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    fn line(&mut self) -> String {
-        let mut stdout = self.stdout.take().unwrap();
-        let (line, stdout) = in_time(move || {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            (line, stdout)
-        });
-        self.stdout = Some(stdout);
-        line
-    }
-
-    /// Waits for the end, with standard input and output as they are; returns the errors as well.
-    fn ends(&mut self) -> (std::process::ExitStatus, String) {
-        let mut stderr = self.host.stderr.take().unwrap();
-        let errors = in_time(move || {
-            let mut errors = String::new();
-            stderr.read_to_string(&mut errors).unwrap();
-            errors
-        });
-        (self.host.wait().unwrap(), errors)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.host.kill();
-        let _ = self.host.wait();
-    }
-}
-
-/// What `work` returns, if it does in time.
-#[track_caller]
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("not within {LIMIT:?}: {error}"))
+/// The host while it runs, with a guest.
+fn running(package: &str) -> Running {
+    Running::start("filter_host", &[], &guest(package, "wasm32-wasip2"))
 }
 
 #[test]
@@ -95,7 +35,7 @@ fn passwords_are_hidden_and_all_else_is_passed_on() {
 
 #[test]
 fn a_line_typed_appears_while_the_input_is_open() {
-    let mut running = Running::start("filter_guest");
+    let mut running = running("filter_guest");
     for (typed, seen) in [("one\n", "one\n"), ("password=two\n", "password=***\n")] {
         running.write(typed);
         assert_eq!(running.line(), seen);
@@ -118,7 +58,7 @@ fn pass(size: usize) -> Option<u64> {
         writeln!(log, "{number:08} login user=ada password=tower{number} ok").unwrap();
         writeln!(clean, "{number:08} login user=ada password=*** ok").unwrap();
     }
-    let mut running = Running::start("filter_guest");
+    let mut running = running("filter_guest");
     let mut stdin = running.stdin.take().unwrap();
     let writer = thread::spawn(move || {
         stdin.write_all(&log).unwrap();
@@ -169,7 +109,7 @@ fn a_line_that_is_refused_is_not_passed_on_but_those_before_it_are() {
 fn when_nobody_reads_the_host_ends_quietly() {
     use std::os::unix::process::ExitStatusExt;
     for (package, wish) in [("filter_guest", "one\n"), ("filter_rude_guest", "flood\n")] {
-        let mut running = Running::start(package);
+        let mut running = running(package);
         running.write(wish);
         running.line();
         running.stdout = None;
@@ -202,7 +142,7 @@ fn what_the_host_cannot_read_or_write_is_its_own_error_and_not_the_guests() {
 
 #[test]
 fn a_panic_in_the_task_ends_the_host_though_the_input_is_open() {
-    let mut running = Running::start("filter_rude_guest");
+    let mut running = running("filter_rude_guest");
     assert_eq!(running.line(), "your wish?\n", "what was written before is not lost");
     running.write("panic\n");
     let (status, errors) = running.ends();
@@ -218,7 +158,7 @@ fn a_panic_in_the_task_ends_the_host_though_the_input_is_open() {
 
 #[test]
 fn a_guest_may_say_at_the_end_that_it_failed() {
-    let mut running = Running::start("filter_rude_guest");
+    let mut running = running("filter_rude_guest");
     assert_eq!(running.line(), "your wish?\n", "a read can be cancelled");
     running.write("dance\n");
     let (status, errors) = running.ends();

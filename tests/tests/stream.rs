@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::{Value, json};
-use tests::{BadInput, artifacts, command, guest, guest_with, host, refused, root};
+use tests::{BadInput, Running, artifacts, command, guest, guest_with, host, refused, root};
 
 /// How long anything may take here before it counts as stuck.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(60);
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -47,69 +47,16 @@ fn records(values: &[Value]) -> String {
     values.iter().map(|value| json!({ "key": "k", "value": value }).to_string() + "\n").collect()
 }
 
-/// The host while it runs, with the ends of its pipes; killed when the test is over.
-struct Running {
-    host: Child,
-    stdin: Option<ChildStdin>,
-    stdout: Option<BufReader<ChildStdout>>,
+/// The host while it runs.
+fn running(args: &[&str], guest: &Path) -> Running {
+    Running::start("stream_host", args, guest)
 }
 
-impl Running {
-    fn start(args: &[&str], guest: &Path) -> Self {
-        let mut host = Command::new(host("stream_host").get_program())
-            .args(args)
-            .arg(guest)
-            .current_dir(root())
-            .env("RUST_BACKTRACE", "0")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = host.stdout.take().map(BufReader::new);
-        Self { stdin: host.stdin.take(), stdout, host }
-    }
-
-    fn write(&mut self, text: &str) {
-        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    fn line(&mut self) -> Value {
-        let mut stdout = self.stdout.take().unwrap();
-        let (line, stdout) = in_time(move || {
-            let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
-            (line, stdout)
-        });
-        self.stdout = Some(stdout);
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    /// Waits for the end, with standard input and output as they are; returns the errors as well.
-    fn ends(&mut self) -> (ExitStatus, String) {
-        let mut stderr = self.host.stderr.take().unwrap();
-        let errors = in_time(move || {
-            let mut errors = String::new();
-            stderr.read_to_string(&mut errors).unwrap();
-            errors
-        });
-        (self.host.wait().unwrap(), errors)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.host.kill();
-        let _ = self.host.wait();
-    }
-}
-
-/// What `work` returns, if it does in time.
+/// The next line of its output, which is JSON.
 #[track_caller]
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("not within {LIMIT:?}: {error}"))
+fn line(running: &mut Running) -> Value {
+    let line = running.line();
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
 }
 
 #[test]
@@ -182,9 +129,9 @@ fn the_order_of_the_input_is_kept_with_many_keys_and_workers() {
 #[test]
 fn keys_are_worked_on_at_the_same_time() {
     let args = ["--workers", "16", "--retries", "0", "--timeout", "1"];
-    let mut running = Running::start(&args, &guest("stream_poison_guest", TARGET));
+    let mut running = running(&args, &guest("stream_poison_guest", TARGET));
     running.write(&records(&[json!(1)]));
-    running.line();
+    line(&mut running);
     // Six records that take a second each. They may meet at a worker, but hardly all at one.
     let start = Instant::now();
     for key in 0..6 {
@@ -200,7 +147,7 @@ fn keys_are_worked_on_at_the_same_time() {
 /// How far the reading of input gets ahead of the reading of output, in records of 10,000 bytes.
 fn ahead(in_flight: &str) -> usize {
     let args = ["--in-flight", in_flight];
-    let mut running = Running::start(&args, &guest("stream_filter_guest", TARGET));
+    let mut running = running(&args, &guest("stream_filter_guest", TARGET));
     let mut stdin = running.stdin.take().unwrap();
     let accepted = Arc::new(AtomicUsize::new(0));
     let counting = accepted.clone();
@@ -215,7 +162,7 @@ fn ahead(in_flight: &str) -> usize {
     let mut most = 0;
     for id in 0..500 {
         most = most.max(accepted.load(Ordering::SeqCst).saturating_sub(id));
-        assert_eq!(running.line()["id"], id);
+        assert_eq!(line(&mut running)["id"], id);
     }
     writer.join().unwrap();
     assert!(running.ends().0.success());
@@ -234,14 +181,14 @@ fn a_slow_reader_slows_the_input_down() {
 #[test]
 fn a_result_is_written_before_the_next_record_is_needed() {
     for args in [&["--in-flight", "1"][..], &["--workers", "1"], &["--workers", "256"]] {
-        let mut running = Running::start(args, &guest("stream_poison_guest", TARGET));
+        let mut running = running(args, &guest("stream_poison_guest", TARGET));
         for number in 1..10 {
             running.write(&records(&[json!(number)]));
-            assert_eq!(running.line(), json!({"key": "k", "value": number}));
+            assert_eq!(line(&mut running), json!({"key": "k", "value": number}));
         }
         running.write(r#"{"key": "k", "value": "without an end of line"}"#);
         running.stdin = None;
-        assert_eq!(running.line(), json!({"key": "k", "value": 10}));
+        assert_eq!(line(&mut running), json!({"key": "k", "value": 10}));
         let (status, errors) = running.ends();
         assert!(status.success() && errors.is_empty(), "{status}: {errors}");
     }
@@ -380,7 +327,7 @@ fn after_a_kill_a_driver_goes_on_with_what_has_no_ack() {
     let mut kills = 0;
     while acked < RECORDS {
         let args = ["--acks", "--in-flight", "8", "--workers", "3"];
-        let mut running = Running::start(&args, &guest);
+        let mut running = running(&args, &guest);
         let mut left = states.clone();
         let mut input = String::new();
         for id in acked..RECORDS {
@@ -407,7 +354,7 @@ fn after_a_kill_a_driver_goes_on_with_what_has_no_ack() {
                 0
             }
         };
-        while take(running.line()) < until {}
+        while take(line(&mut running)) < until {}
         running.host.kill().unwrap();
         kills += 1;
         writer.join().unwrap();
@@ -493,13 +440,13 @@ fn a_line_may_have_so_many_bytes_and_no_more() {
         }
     }
     // One that does not end takes time, and no memory.
-    let mut running = Running::start(&[], &guest("stream_poison_guest", TARGET));
+    let mut running = running(&[], &guest("stream_poison_guest", TARGET));
     let megabyte = "x".repeat(1_000_000);
     for _ in 0..300 {
         running.write(&megabyte);
     }
     running.write(&format!("\n{record}\n"));
-    assert_eq!(running.line(), json!({"key": "k", "value": 1}));
+    assert_eq!(line(&mut running), json!({"key": "k", "value": 1}));
     if cfg!(target_os = "linux") {
         let status = fs::read_to_string(format!("/proc/{}/status", running.host.id())).unwrap();
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -582,11 +529,11 @@ impl Replaced {
 #[test]
 fn a_new_guest_takes_over_with_the_next_record() {
     let file = Replaced::new("stream_guest");
-    let mut running = Running::start(&[], &file.path());
+    let mut running = running(&[], &file.path());
     let record = records(&[json!({"celsius": 40})]);
     let mut next = || {
         running.write(&record);
-        running.line()["value"].clone()
+        line(&mut running)["value"].clone()
     };
     assert_eq!(next(), json!({"fahrenheit": 104.0}));
     file.by("stream_count_guest");
@@ -603,6 +550,10 @@ fn a_new_guest_takes_over_with_the_next_record() {
     assert_eq!(next(), json!({"count": 6, "highest": 40.0}));
     fs::write(file.path(), wat::parse_str("(component)").unwrap()).unwrap();
     assert_eq!(next(), json!({"count": 7, "highest": 40.0}));
+    let name = r#"(component (core module $m) (core instance $i (instantiate $m))
+        (alias core export $i "\1b[2J" (core func $f)))"#;
+    fs::write(file.path(), wat::parse_str(name).unwrap()).unwrap();
+    assert_eq!(next(), json!({"count": 8, "highest": 40.0}));
     file.by("stream_filter_guest");
     assert_eq!(next(), json!({"celsius": 40}));
     running.stdin = None;
@@ -617,9 +568,12 @@ fn a_new_guest_takes_over_with_the_next_record() {
         stays("cannot compile {}: it is damaged, or needs a feature that this host leaves out: "),
         stays("cannot read {}: check the path, or build the guest first: "),
         stays("{} does not fit the world in wit/stream: build the guest from that WIT: "),
+        stays("cannot compile {}: it is damaged, or needs a feature that this host leaves out: "),
         format!("host: {path} has changed and takes over"),
     ];
     assert_eq!(lines.len(), expected.len(), "{errors}");
+    assert!(!errors.contains('\u{1b}'), "a guest commands the terminal: {errors:?}");
+    assert!(lines[5].contains("[2J"), "{errors}");
     for (line, start) in lines.iter().zip(expected) {
         assert!(line.starts_with(&start), "{line}\n{start}");
     }
@@ -629,7 +583,7 @@ fn a_new_guest_takes_over_with_the_next_record() {
 fn nothing_is_lost_or_repeated_when_the_guest_changes() {
     let file = Replaced::new("stream_guest");
     guest("stream_filter_guest", TARGET); // is built before
-    let mut running = Running::start(&["--workers", "3"], &file.path());
+    let mut running = running(&["--workers", "3"], &file.path());
     let mut stdin = running.stdin.take().unwrap();
     let writer = thread::spawn(move || {
         for id in 0..3000 {
@@ -645,7 +599,7 @@ fn nothing_is_lost_or_repeated_when_the_guest_changes() {
             1500 => file.by("stream_guest"),
             _ => {}
         }
-        let result = running.line();
+        let result = line(&mut running);
         assert_eq!(result["id"], id);
         if result["value"] != before {
             before = result["value"].clone();
@@ -665,9 +619,9 @@ fn nothing_is_lost_or_repeated_when_the_guest_changes() {
 #[test]
 fn the_end_of_the_reader_is_the_end_of_the_host() {
     let guest = guest("stream_poison_guest", TARGET);
-    let mut running = Running::start(&[], &guest);
+    let mut running = running(&[], &guest);
     running.write(&records(&[json!(1)]));
-    running.line();
+    line(&mut running);
     running.stdout = None;
     running.write(&records(&[json!(2)]));
     let (status, errors) = running.ends(); // with its input still open
@@ -681,11 +635,8 @@ fn the_end_of_the_reader_is_the_end_of_the_host() {
 fn what_cannot_be_written_is_an_error() {
     let full = || File::options().write(true).open("/dev/full").unwrap();
     let run = |args: &[&str], value: Value, stdout: Stdio| {
-        let mut host = Command::new(host("stream_host").get_program());
-        host.args(args).arg(guest("stream_poison_guest", TARGET)).current_dir(root());
-        host.env("RUST_BACKTRACE", "0").stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
-        let mut running = Running { host: host.spawn().unwrap(), stdin: None, stdout: None };
-        running.stdin = running.host.stdin.take();
+        let guest = guest("stream_poison_guest", TARGET);
+        let mut running = Running::start_to("stream_host", args, &guest, stdout);
         running.write(&records(&[value]));
         running.ends() // with its input still open
     };

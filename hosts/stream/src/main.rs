@@ -250,7 +250,8 @@ impl Guest {
                     self.step = step;
                 }
                 Err(error) => {
-                    let reason = format!("{error:#}").replace('\n', " ");
+                    // In one line, and without what commands a terminal: some names are the guest's.
+                    let reason = format!("{error:#}").replace(char::is_control, " ");
                     eprintln!("host: the guest stays as it was: {reason}");
                 }
             }

@@ -237,7 +237,7 @@ impl Step {
         store.limiter(|state| state);
         store.set_hostcall_fuel(MOST_OUTPUT);
         let ticks = self.limits.time.as_millis().div_ceil(TICK.as_millis()) + 1; // one has begun
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 2));
 
         // 5. Instantiate and call. The outer `Result` says whether the guest ran to its end, the inner
         //    one is the guest's answer.
