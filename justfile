@@ -67,6 +67,8 @@ sizes: targets
 # Read again what RustSec knows of the crates used here; PATH is a clone of its advisory-db
 [group('collection'), no-exit-message]
 advisories path:
+    @[ -d {{ quote(join(invocation_directory(), path, "crates")) }} ] || \
+        { echo "error: give the path of a clone of https://github.com/rustsec/advisory-db" >&2; exit 1; }
     ADVISORY_DB={{ quote(join(invocation_directory(), path)) }} cargo test --quiet --package tests --test supply
 
 # Run the official test suite of WASI in runner_host, from the path of a copy of it

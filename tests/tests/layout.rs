@@ -147,7 +147,7 @@ fn the_same_dependency_has_the_same_line_everywhere() {
         let version = line.as_str().or_else(|| line.get("version")?.as_str());
         version.unwrap_or_default().to_owned()
     };
-    for folder in crates().into_iter().chain(["tests".to_owned()]) {
+    for folder in crates().into_iter().chain(["tests".to_owned(), "tests/fuzz".to_owned()]) {
         let manifest = manifest(&folder);
         // Another wasmtime is why such a crate stands apart.
         let apart = apart().contains(&PathBuf::from(&folder));
