@@ -1,11 +1,13 @@
 //! What the `stream` example promises, seen from outside.
 //! Run: just test stream
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,9 +15,12 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 use serde_json::{Value, json};
-use tests::{BadInput, Running, artifacts, command, guest, guest_with, host, refused, root};
+use tests::{
+    BadInput, Running, artifacts, command, guest, guest_with, host, in_time, installed, refused,
+    root,
+};
 
 /// How long anything may take here before it counts as stuck.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -87,6 +92,20 @@ fn each_guest_does_its_step() {
         "\n",
     ));
     stream(&[], "stream_guest", "").success().stdout("").stderr("");
+}
+
+#[test]
+fn sandboxes_from_a_pool_do_the_same() {
+    let record = |n: u32| json!({ "key": format!("k{}", n % 5), "value": { "celsius": n } });
+    let input: String = (0..100).map(|n| record(n).to_string() + "\n").collect();
+    let pool = ["--pool", "--workers", "4"];
+    let plain = written(stream(&["--workers", "4"], "stream_count_guest", &*input));
+    assert_eq!(plain.0.len(), 100);
+    assert_eq!(written(stream(&pool, "stream_count_guest", &*input)), plain);
+    // What does not fit is refused when it is loaded, and not with each record.
+    let small = ["--pool", "--max-memory-size", "65536"];
+    let refused = contains("cannot compile").and(contains("exceeds the limit of 0x10000 bytes"));
+    stream(&small, "stream_count_guest", &*input).code(1).stdout("").stderr(refused);
 }
 
 #[test]
@@ -859,4 +878,446 @@ fn the_speed_on_the_page_is_near() {
     } else {
         assert!(far.is_empty(), "{PAGE}: {far:?}");
     }
+}
+
+/// A NATS server with JetStream, which stores in a folder of its own; killed when it is dropped.
+struct Nats {
+    dir: tempfile::TempDir,
+    server: Child,
+    port: u16,
+}
+
+impl Nats {
+    /// A server on a free port, or `None`, and a line that says so, where `nats-server` is missing.
+    fn start(what: &str) -> Option<Self> {
+        installed("nats-server", format!("stream, {what}")).then(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (server, port) = Self::serve(dir.path(), "-1");
+            Self { dir, server, port }
+        })
+    }
+
+    fn serve(dir: &Path, port: &str) -> (Child, u16) {
+        let mut server = Command::new("nats-server")
+            .args(["-js", "-a", "127.0.0.1", "-p", port, "-sd"])
+            .arg(dir)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(server.stderr.take().unwrap());
+        let port = in_time(move || {
+            let mut port = None;
+            let mut line = String::new();
+            while !line.contains("Server is ready") {
+                line.clear();
+                assert!(log.read_line(&mut line).unwrap() > 0, "it does not start");
+                if let Some((_, found)) = line.split_once("client connections on 127.0.0.1:") {
+                    port = Some(found.trim().parse().unwrap());
+                }
+            }
+            thread::spawn(move || io::copy(&mut log, &mut io::sink())); // so that it never waits
+            port.unwrap()
+        });
+        (server, port)
+    }
+
+    /// Kills the server and starts it again on what it has stored.
+    fn restart(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+        (self.server, _) = Self::serve(self.dir.path(), &self.port.to_string());
+    }
+
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Runs the host of this server with `args` to its end.
+    fn run(&self, args: &[&str]) -> Assert {
+        let mut host = host("stream_nats_host");
+        host.args(args).env("NATS_URL", self.url()).timeout(LIMIT).assert()
+    }
+
+    fn send(&self, records: String) {
+        let count = records.lines().count();
+        let mut host = host("stream_nats_host");
+        let sent = host.arg("send").env("NATS_URL", self.url()).write_stdin(records).assert();
+        sent.success().stderr("").stdout(format!("{count} records sent\n"));
+    }
+
+    fn worker(&self, args: &[&str], guest: &Path) -> Worker {
+        host("stream_host"); // so that it is built and stands beside the other one
+        let worker = Command::new(host("stream_nats_host").get_program())
+            .arg("work")
+            .arg(guest)
+            .args(args)
+            .current_dir(root())
+            .env("NATS_URL", self.url())
+            .env("RUST_BACKTRACE", "0")
+            .stderr(Stdio::piped())
+            .spawn();
+        Worker(worker.unwrap())
+    }
+
+    /// The numbers that `status` prints, by their names.
+    fn status(&self, args: &[&str]) -> BTreeMap<String, usize> {
+        let status = self.run(&[&["status"], args].concat()).success();
+        let text = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+        let numbers = text.lines().map(|line| line.rsplit_once(' ').unwrap());
+        numbers.map(|(name, n)| (name.trim().to_owned(), n.parse().unwrap())).collect()
+    }
+
+    /// Waits until there are `count` results.
+    fn results(&self, count: usize) {
+        let start = Instant::now();
+        while self.status(&[])["results"] < count {
+            assert!(start.elapsed() < LIMIT, "{:?}, {}", self.status(&[]), self.consumer());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until no record is left; returns the other numbers.
+    #[track_caller]
+    fn done(&self) -> BTreeMap<String, usize> {
+        let start = Instant::now();
+        loop {
+            let mut status = self.status(&[]);
+            if status.remove("records left") == Some(0) {
+                break status;
+            }
+            assert!(start.elapsed() < LIMIT, "{status:?}, {}", self.consumer());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn read(&self, args: &[&str]) -> Vec<Value> {
+        let read = self.run(&[&["read"], args].concat()).success();
+        parsed(&read.get_output().stdout)
+    }
+
+    /// The answer to a request, in the protocol of NATS itself, which is text.
+    fn request(&self, subject: &str, payload: &str) -> Value {
+        let mut server = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
+        let size = payload.len();
+        let request =
+            format!("CONNECT {{}}\r\nSUB inbox 1\r\nPUB {subject} inbox {size}\r\n{payload}\r\n");
+        server.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut line = String::new();
+        while !line.starts_with("MSG ") {
+            line.clear();
+            assert!(server.read_line(&mut line).unwrap() > 0, "{subject}: no answer");
+        }
+        line.clear();
+        server.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// What the server knows of the consumer of all workers.
+    fn consumer(&self) -> Value {
+        self.request("$JS.API.CONSUMER.INFO.records.workers", "")
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A worker while it runs; killed when it is dropped.
+struct Worker(Child);
+
+impl Worker {
+    /// Sends it a signal, such as `-TERM`.
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.0.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; returns its status and its errors.
+    fn ends(mut self) -> (Option<i32>, String) {
+        let mut stderr = self.0.stderr.take().unwrap();
+        let errors = in_time(move || {
+            let mut errors = String::new();
+            stderr.read_to_string(&mut errors).unwrap();
+            errors
+        });
+        (self.0.wait().unwrap().code(), errors)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// So many records of `keys` keys in turn.
+fn counted(records: usize, keys: usize) -> String {
+    let record = |i| json!({"key": format!("key.{}", i % keys), "value": {"celsius": i % 50}});
+    (0..records).map(|i| format!("{}\n", record(i))).collect()
+}
+
+/// Checks that each key was counted from 1 on without a gap, that all records were, and none twice.
+#[track_caller]
+fn complete(results: &[Value], records: usize) {
+    let mut counts = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for result in results {
+        let count = counts.entry(result["key"].as_str().unwrap()).or_insert(0);
+        *count += 1;
+        assert_eq!(result["value"]["count"], *count, "{result}");
+        assert!(ids.insert(result["id"].as_str().unwrap()), "twice: {result}");
+    }
+    assert_eq!(results.len(), records);
+}
+
+#[test]
+fn a_stream_of_nats_is_worked_on_in_the_order_of_its_keys() {
+    let Some(nats) = Nats::start("one worker") else { return };
+    nats.send(counted(2000, 70));
+    assert_eq!(nats.status(&[])["records left"], 2000);
+    let worker = nats.worker(&[], &guest("stream_count_guest", TARGET));
+    let status = nats.status(&["--wait"]);
+    assert_eq!(Vec::from_iter(status.values()), [&0, &0, &2000]); // dead letters, records left, results
+    complete(&nats.read(&[]), 2000);
+    let results = nats.request("$JS.API.STREAM.INFO.results", "");
+    assert_eq!(results["config"]["duplicate_window"], 120_000_000_000_u64); // nanoseconds, as on the page
+    // What was in its hands is finished when it is told to stop.
+    nats.send(counted(2000, 70));
+    nats.results(2500);
+    worker.signal("-TERM");
+    assert_eq!(worker.ends(), (Some(0), String::new()));
+    assert_eq!(nats.consumer()["num_ack_pending"], 0);
+    // Another one goes on where it stopped.
+    let _worker = nats.worker(&[], &guest("stream_count_guest", TARGET));
+    nats.done();
+    complete(&nats.read(&[]), 4000);
+}
+
+#[test]
+fn a_value_passes_through_nats_as_it_was_written() {
+    let Some(nats) = Nats::start("a value as it was written") else { return };
+    let _worker = nats.worker(&[], &guest("stream_filter_guest", TARGET));
+    let value = r#"{"z":12345678901234567890.10, "celsius":1e3, "a":"\u00fc"}"#;
+    nats.send(format!("{{\"key\": \"k\", \"value\": {value}}}\n"));
+    nats.results(1);
+    let read = nats.run(&["read"]).success();
+    read.stdout(predicates::str::ends_with(format!(",\"key\":\"k\",\"value\":{value}}}\n")));
+}
+
+#[test]
+fn workers_may_be_killed_at_any_time() {
+    let Some(nats) = Nats::start("three workers") else { return };
+    // A hundred kills and 100,000 records take some minutes: RECORDS=100000.
+    let records = std::env::var("RECORDS").map_or(5_000, |records| records.parse().unwrap());
+    let kills = records / 1000;
+    let guest = guest_with("stream_count_guest", TARGET, &["--release"]);
+    let start = || nats.worker(&["--ack-wait", "1"], &guest);
+    let mut workers = [start(), start(), start()];
+    let random = RandomState::new();
+    thread::scope(|scope| {
+        scope.spawn(|| nats.send(counted(records, records / 20)));
+        for kill in 0..kills {
+            nats.results((records * kill + records / 2) / kills);
+            let unlucky = random.hash_one(kill) % 3;
+            workers[unlucky as usize] = start(); // the one that was there is dropped, and so killed
+        }
+    });
+    nats.done();
+    complete(&nats.read(&[]), records);
+    assert!(nats.read(&["--dead"]).is_empty());
+    let redelivered = nats.consumer()["delivered"]["consumer_seq"].as_u64().unwrap();
+    assert!(redelivered as usize > records, "no record was in the hands of those that were killed");
+}
+
+#[test]
+fn the_server_may_be_killed() {
+    let Some(mut nats) = Nats::start("a server that is killed") else { return };
+    nats.send(counted(3000, 100));
+    let guest = guest("stream_count_guest", TARGET);
+    let workers = [(); 2].map(|()| nats.worker(&["--ack-wait", "1"], &guest));
+    for count in [500, 1500] {
+        nats.results(count);
+        nats.restart();
+    }
+    nats.done();
+    complete(&nats.read(&[]), 3000);
+    for worker in workers {
+        worker.signal("-TERM");
+        let (status, errors) = worker.ends();
+        assert_eq!(status, Some(0));
+        assert_eq!(errors.matches("host: nats: disconnected\n").count(), 2, "{errors}");
+        assert_eq!(errors.matches("host: nats: connected\n").count(), 2, "{errors}");
+    }
+}
+
+#[test]
+fn poison_in_a_stream_of_nats_becomes_a_dead_letter() {
+    let Some(nats) = Nats::start("dead letters") else { return };
+    let worker = nats.worker(&[], &guest("stream_poison_guest", TARGET));
+    nats.send((1..=50).map(|i| format!("{}\n", json!({"key": "k", "value": i}))).collect());
+    let ack = nats.request("records.k", "{\"no\": JSON");
+    assert_eq!(ack["seq"], 51, "{ack}");
+    nats.request("records.k", "[1,\n 2]");
+    let status = nats.done();
+    assert_eq!(Vec::from_iter(status.values()), [&6, &46]);
+    let counts: Vec<_> = nats.read(&[]).iter().map(|r| r["value"].as_u64().unwrap()).collect();
+    assert_eq!(counts, Vec::from_iter(1..=46));
+    let letters = nats.read(&["--dead"]);
+    for (letter, id) in letters.iter().zip([10, 20, 30, 40, 50]) {
+        assert_eq!((&letter["id"], &letter["value"]), (&json!(id), &json!(id)));
+        assert!(letter["reason"].as_str().unwrap().contains("every tenth record"), "{letter}");
+    }
+    let letter = json!({"id": 51, "key": "k", "text": "{\"no\": JSON", "reason": "not JSON"});
+    assert_eq!(letters[5], letter);
+    // A result that the server has no room for.
+    nats.send(records(&[json!("large"), json!(1)]));
+    nats.done();
+    let letters = nats.read(&["--dead"]);
+    let reason = letters[6]["reason"].as_str().unwrap();
+    assert!(reason.contains("bytes"), "{reason}");
+    assert_eq!(nats.read(&[])[46]["value"], 47);
+    worker.signal("-TERM");
+    assert_eq!(worker.ends(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_slow_guest_keeps_its_record() {
+    let Some(nats) = Nats::start("a slow guest") else { return };
+    let guest = guest("stream_poison_guest", TARGET);
+    let args = ["--ack-wait", "1", "--", "--timeout", "3", "--retries", "0"];
+    let _workers = [(); 2].map(|()| nats.worker(&args, &guest));
+    nats.send(records(&[json!("loop")]));
+    nats.done();
+    let letters = nats.read(&["--dead"]);
+    assert_eq!(letters[0]["reason"], "failed: it took longer than 3s");
+    // A second worker would have got the same letter, which the server knows. But there was none.
+    assert_eq!(nats.consumer()["delivered"]["consumer_seq"], 1);
+    nats.send(records(&[json!(1)]));
+    nats.done();
+    assert_eq!(nats.read(&[])[0]["value"], 1);
+}
+
+#[test]
+fn a_host_that_ends_ends_its_worker_and_loses_nothing() {
+    let Some(nats) = Nats::start("a host that is killed") else { return };
+    let guest = guest("stream_count_guest", TARGET);
+    let worker = nats.worker(&["--ack-wait", "1"], &guest);
+    nats.send(counted(1000, 50));
+    nats.results(200);
+    let children = format!("/proc/{0}/task/{0}/children", worker.0.id());
+    if let Ok(children) = fs::read_to_string(children) {
+        let killed = Command::new("kill").arg("-KILL").arg(children.trim()).status();
+        assert!(killed.unwrap().success());
+        let (status, errors) = worker.ends();
+        assert_eq!(status, Some(1));
+        assert!(errors.ends_with("Error: the host has ended: signal: 9 (SIGKILL)\n"), "{errors}");
+    }
+    let _worker = nats.worker(&["--ack-wait", "1"], &guest);
+    nats.done();
+    complete(&nats.read(&[]), 1000);
+}
+
+#[test]
+fn a_stream_that_is_made_again_is_worked_on_again() {
+    let Some(nats) = Nats::start("a stream made again") else { return };
+    let _worker = nats.worker(&[], &guest("stream_count_guest", TARGET));
+    nats.send(counted(10, 1));
+    nats.done();
+    drop(_worker);
+    let gone = nats.request("$JS.API.STREAM.DELETE.records", "");
+    assert_eq!(gone["success"], true, "{gone}");
+    let _worker = nats.worker(&[], &guest("stream_count_guest", TARGET));
+    nats.send(counted(10, 1));
+    nats.done();
+    complete(&nats.read(&[]), 20); // the states are another stream
+}
+
+#[test]
+fn a_worker_that_stood_still_overwrites_nothing() {
+    let Some(nats) = Nats::start("a worker that stands still") else { return };
+    let guest = guest("stream_count_guest", TARGET);
+    let still = nats.worker(&["--ack-wait", "1"], &guest);
+    nats.send(counted(1500, 50));
+    nats.results(300);
+    still.signal("-STOP");
+    let _other = nats.worker(&["--ack-wait", "1"], &guest);
+    nats.done(); // also of what is in the hands of the first one
+    still.signal("-CONT");
+    nats.send(counted(500, 50));
+    nats.done();
+    complete(&nats.read(&[]), 2000);
+}
+
+#[test]
+fn a_stream_may_drop_what_is_finished() {
+    let Some(nats) = Nats::start("a stream that drops") else { return };
+    let config = json!({"name": "records", "subjects": ["records.>"], "retention": "workqueue"});
+    let made = nats.request("$JS.API.STREAM.CREATE.records", &config.to_string());
+    assert_eq!(made["config"]["retention"], "workqueue", "{made}");
+    nats.send(counted(800, 20));
+    let _workers =
+        [(); 3].map(|()| nats.worker(&["--ack-wait", "5"], &guest("stream_count_guest", TARGET)));
+    nats.done();
+    complete(&nats.read(&[]), 800);
+    let left = nats.request("$JS.API.STREAM.INFO.records", "");
+    assert_eq!(left["state"]["messages"], 0, "{left}");
+}
+
+#[test]
+fn what_a_worker_needs_is_said_in_one_line() {
+    let run = |args: &[&str], input: &str| {
+        host("stream_nats_host").args(args).write_stdin(input).timeout(LIMIT).assert()
+    };
+    let guest = guest("stream_count_guest", TARGET);
+    let guest = guest.to_str().unwrap();
+    let first =
+        "Error: cannot reach a NATS server at 127.0.0.1:1: start it, or check the address\n";
+    for args in [&["work", guest][..], &["send"], &["read"], &["status"]] {
+        let refused = run(&[args, &["--nats", "nats://me:secret@127.0.0.1:1"]].concat(), "");
+        refused.code(1).stdout("").stderr(starts_with(first).and(contains("secret").not()));
+    }
+    for (args, first) in [
+        (&["--nats", "nats://a b"][..], "Error: --nats is not a URL"),
+        (&["--from", "a.b"], "error: invalid value 'a.b' for '--from <NAME>': use letters"),
+        (&["--to", ""], "error: invalid value '' for '--to <NAME>': use letters"),
+    ] {
+        run(&[args, &["status"]].concat(), "").failure().stderr(starts_with(first));
+    }
+    run(&["work", "--in-flight", "0", guest], "").code(2);
+    run(&["work", "--ack-wait", "0", guest], "").code(2);
+
+    let Some(nats) = Nats::start("what a worker refuses") else { return };
+    let url = nats.url();
+    let send = |input: &str| run(&["send", "--nats", &url], input);
+    let good = "{\"key\": \"k\", \"value\": 1}\n";
+    send(&format!("{good}no record\n"))
+        .code(1)
+        .stdout("1 records sent\n")
+        .stderr(starts_with("Error: line 2 is no record\n"));
+    for key in ["a b", "a..b", "*", "a.>", "", "\n"] {
+        let record = json!({"key": key, "value": 1}).to_string();
+        let refused = send(&record).code(1).stdout("0 records sent\n");
+        refused.stderr(contains(format!("no subject can end with the key {}", json!(key))));
+    }
+    let work = |args: &[&str]| run(&[&["work", "--nats", &url], args].concat(), "").code(1);
+    work(&["--host", "missing", guest]).stderr(starts_with(
+        "Error: cannot start missing: cargo build --package stream_host, or --host PATH\n",
+    ));
+    host("stream_host");
+    work(&["missing.wasm"]).stderr(
+        starts_with("Error: cannot read missing.wasm: check the path, or build the guest first\n")
+            .and(contains("\nError: the host has ended: exit status: 1\n")),
+    );
+    work(&[guest, "--", "--workers", "0"]).stderr(
+        starts_with("error: invalid value '0' for '--workers <COUNT>'")
+            .and(contains("\nError: the host has ended: exit status: 2\n")),
+    );
+    run(&["read", "--nats", &url], "").success();
+    run(&["read", "--from", "other", "--dead", "--nats", &url], "")
+        .code(1)
+        .stderr(starts_with("Error: there is no stream other-dead: start a worker first\n"));
 }

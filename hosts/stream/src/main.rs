@@ -32,6 +32,9 @@ struct Cli {
     /// Records that may have been read and not yet written
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = up_to(100_000))]
     in_flight: u32,
+    /// Take the sandboxes from a pool that is set aside in advance; what does not fit into it is refused
+    #[arg(long)]
+    pool: bool,
     /// How often a record that took too long is tried again
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     retries: u32,
@@ -47,6 +50,9 @@ struct Cli {
     /// Bytes of a line
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_line_size: u64,
+    /// Keep no states: a driver has them, and sends each record with its own
+    #[arg(long, requires = "acks", conflicts_with = "max_state_size")]
+    no_states: bool,
     /// Append the records that failed to a file, rather than print them as errors
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
@@ -95,7 +101,8 @@ struct Job {
 fn main() -> Result<()> {
     sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
     let cli = Cli::parse();
-    let limits = Limits { time: cli.timeout, memory: cli.max_memory_size, at_once: cli.workers };
+    let pool = cli.pool.then_some(cli.workers);
+    let limits = Limits { time: cli.timeout, memory: cli.max_memory_size, pool };
     let loader = Loader::new(limits).context("cannot make sandboxes of these limits")?;
     let guest = Guest::load(loader, &cli.guest)?;
     let letters: Box<dyn Write> = match &cli.dead_letters {
@@ -123,8 +130,9 @@ fn read(cli: &Cli, mut guest: Guest, tickets: &SyncSender<Receiver<Done>>) -> Re
     let mut workers = Vec::new();
     for _ in 0..cli.workers {
         let (jobs, received) = mpsc::sync_channel(cli.in_flight as usize);
-        let (retries, room) = (cli.retries, cli.max_state_size);
-        thread::Builder::new().spawn(move || work(&received, retries, States::new(room)))?;
+        let retries = cli.retries;
+        let states = (!cli.no_states).then(|| States::new(cli.max_state_size));
+        thread::Builder::new().spawn(move || work(&received, retries, states))?;
         workers.push(jobs);
     }
     let hasher = RandomState::new();
@@ -292,10 +300,11 @@ impl States {
     }
 }
 
-/// Works on records, one after the other.
-fn work(jobs: &Receiver<Job>, retries: u32, mut states: States) {
+/// Works on records, one after the other. Without `states` each record has its own with it.
+fn work(jobs: &Receiver<Job>, retries: u32, mut states: Option<States>) {
     for Job { line, record, step, done } in jobs {
-        let state = record.state.as_ref().or_else(|| states.kept.get(&record.key));
+        let kept = states.as_ref().and_then(|states| states.kept.get(&record.key));
+        let state = record.state.as_ref().or(kept);
         let state = state.map(String::as_str);
         let mut ended = step.process(&record.key, &record.value, state);
         // What it refuses or breaks on is the same the next time. The time may have been the machine's.
@@ -305,7 +314,9 @@ fn work(jobs: &Receiver<Job>, retries: u32, mut states: States) {
             left -= 1;
         }
         let ended = ended.and_then(checked).and_then(|outcome| {
-            states.put(&record.key, outcome.state.as_ref())?;
+            if let Some(states) = &mut states {
+                states.put(&record.key, outcome.state.as_ref())?;
+            }
             Ok(outcome)
         });
         let ended = ended.map_err(|failure| failure.to_string());

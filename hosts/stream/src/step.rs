@@ -9,7 +9,10 @@ use std::{fmt, thread};
 
 use wasmtime::component::{Component, HasSelf, Linker, Resource, ResourceTable, bindgen};
 use wasmtime::error::Context;
-use wasmtime::{Cache, Config, Engine, Error, ResourceLimiter, Result, Store, Trap, bail, ensure};
+use wasmtime::{
+    Cache, Config, Enabled, Engine, Error, PoolingAllocationConfig, ResourceLimiter, Result, Store,
+    Trap, bail, ensure,
+};
 use wasmtime_wasi::clocks::WasiClocksView;
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::{self, Host as MonotonicClock};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
@@ -25,9 +28,8 @@ pub struct Limits {
     pub time: Duration,
     /// Bytes of the guest's memory.
     pub memory: usize,
-    /// How many records are worked on at once.
-    #[cfg_attr(not(feature = "pooling"), expect(dead_code, reason = "only a pool needs it"))]
-    pub at_once: u32,
+    /// Take sandboxes from a pool, which has so many: one for each record that is worked on at once.
+    pub pool: Option<u32>,
 }
 
 /// Elements of each table, and how many tables and instances of modules a guest may consist of.
@@ -150,8 +152,9 @@ impl Loader {
         let mut config = Config::new();
         config.cache(Cache::from_file(None).ok());
         config.epoch_interruption(true);
-        #[cfg(feature = "pooling")]
-        config.allocation_strategy(pool(limits));
+        if let Some(at_once) = limits.pool {
+            config.allocation_strategy(pool(limits.memory, at_once));
+        }
         let engine = Engine::new(&config)?;
         let ticking = engine.weak();
         thread::Builder::new().name("epoch".into()).spawn(move || {
@@ -202,18 +205,17 @@ impl Loader {
 }
 
 /// Memory for all sandboxes that are there at once, set aside in advance.
-#[cfg(feature = "pooling")]
-fn pool(limits: Limits) -> wasmtime::PoolingAllocationConfig {
-    let mut pool = wasmtime::PoolingAllocationConfig::new();
-    pool.total_component_instances(limits.at_once);
-    pool.total_core_instances(limits.at_once.saturating_mul(MOST_PARTS));
-    pool.total_tables(limits.at_once.saturating_mul(MOST_PARTS));
-    pool.total_memories(limits.at_once);
-    pool.max_memory_size(limits.memory);
+fn pool(memory: usize, at_once: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(at_once);
+    pool.total_core_instances(at_once.saturating_mul(MOST_PARTS));
+    pool.total_tables(at_once.saturating_mul(MOST_PARTS));
+    pool.total_memories(at_once);
+    pool.max_memory_size(memory);
     pool.table_elements(MOST_ELEMENTS);
     // A slot is cleared by writing zeros over the pages that were written to, where the system can tell
     // which these are. To give pages back and get others takes several times as long.
-    pool.pagemap_scan(wasmtime::Enabled::Auto);
+    pool.pagemap_scan(Enabled::Auto);
     pool.linear_memory_keep_resident(2 << 20);
     pool.table_keep_resident(64 << 10);
     pool
