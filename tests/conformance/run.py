@@ -1,4 +1,5 @@
-"""Runs the official test suite of WASI, WebAssembly/wasi-testsuite, with `runner_host`.
+"""Runs the official test suite of WASI, WebAssembly/wasi-testsuite, with
+`runner_host` and `http_host`.
 
 The suite is not in this repository. It has tests for preview 1 and for WASI 0.3, none for 0.2, and
 the branch named below has them built, 250 MB. adapter.py says how a test is started, and
@@ -26,7 +27,8 @@ PYTHONS = ["python3", "python3.14", "python3.13", "python3.12"]
 def main(suite):
     if not (suite / "run-tests").is_file() or not any(suite.glob("tests/*/testsuite/*/*.wasm")):
         sys.exit(f"error: give the path of the suite, with its tests built: {GET}")
-    host, target = build()
+    runner, target = build(["--package", "runner_host"])
+    http, _ = build(["--manifest-path", "hosts/http/Cargo.toml"])
     python = environment(target)
     if sys.version_info < (3, 12):
         os.execv(python, [python, *sys.argv])
@@ -39,7 +41,7 @@ def main(suite):
             + ["--runtime-adapter", HERE / "adapter.py"]
             + ["--expectations", HERE / "expectations.toml"]
             + ["--json-output-location", results],
-            env=os.environ | {"RUNNER_HOST": host, "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"RUNNER_HOST": runner, "HTTP_HOST": http, "PYTHONUNBUFFERED": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -52,9 +54,9 @@ def main(suite):
     sys.exit(f"error: {len(differences)} differences, see {log}" if differences else 0)
 
 
-def build():
-    """Builds the host. Returns its path, and that of a folder below cargo's for what is made here."""
-    cargo = ["cargo", "build", "--quiet", "--package", "runner_host"]
+def build(package):
+    """Builds a host. Returns its path, and that of a folder below cargo's for what is made here."""
+    cargo = ["cargo", "build", "--quiet", *package]
     cargo += ["--message-format", "json-render-diagnostics"]
     built = subprocess.run(cargo, cwd=ROOT, stdout=subprocess.PIPE)
     if built.returncode:

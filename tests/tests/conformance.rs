@@ -11,13 +11,14 @@ use tests::{command, host, installed, program, root};
 
 /// The words of the command by which the adapter starts the test at `path`, as the runner of the suite
 /// asks for them.
-fn argv(path: &Path, [args, env, dir]: [&Value; 3], proposals: &Value) -> Vec<String> {
+fn argv(path: &Path, [args, env, dir]: [&Value; 3], proposals: &Value, world: &str) -> Vec<String> {
     let code = "import adapter, json, sys; \
         print(json.dumps(adapter.compute_argv(*json.loads(sys.argv[1]))))";
     let path = path.display().to_string();
-    let call = json!([path, [args, env, dir], proposals, "wasi:cli/command", "wasm32-wasip1"]);
+    let call = json!([path, [args, env, dir], proposals, world, "wasm32-wasip3"]);
     let mut python = command("python3", &root().join("tests/conformance"));
-    python.env("RUNNER_HOST", host("runner_host").get_program()).arg("-B");
+    python.env("RUNNER_HOST", host("runner_host").get_program()).env("HTTP_HOST", "http_host");
+    python.arg("-B");
     let output = python.args(["-c", code, &call.to_string()]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -43,7 +44,7 @@ fn the_adapter_starts_a_test_with_what_it_asks_for_and_nothing_else() {
     std::fs::write(fixture.join("a.txt"), "").unwrap();
     std::os::unix::fs::symlink("..", fixture.join("link.cleanup")).unwrap();
     let run = |asked: [&Value; 3], proposals: &Value, expected: &str| {
-        let words = argv(&test, asked, proposals);
+        let words = argv(&test, asked, proposals, "wasi:cli/command");
         let output = Command::new(&words[0]).args(&words[1..]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{words:?}");
         assert_eq!(output.status.code(), Some(1), "{words:?}");
@@ -58,6 +59,19 @@ false
 "#;
     run([&args, &env, &json!(fixture)], &none, expected);
     run([&none, &json!({}), &Value::Null], &json!(["sockets"]), "[]\n[]\nNone\ntrue\n");
+}
+
+#[test]
+fn a_service_may_talk_to_the_servers_of_its_test() {
+    if !installed("python3", "the adapter for the official suite") {
+        return;
+    }
+    let env = json!({"A": "127.0.0.1:1", "HTTP_SERVER_MAIN": "127.0.0.1:2"});
+    let asked = [&json!([]), &env, &Value::Null];
+    let words = argv(Path::new("a.wasm"), asked, &json!(["http"]), "wasi:http/service");
+    let expected = "http_host --addr 127.0.0.1:0 --env A=127.0.0.1:1 \
+        --env HTTP_SERVER_MAIN=127.0.0.1:2 --allow 127.0.0.1:2 a.wasm";
+    assert_eq!(words.join(" "), expected);
 }
 
 #[test]

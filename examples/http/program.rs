@@ -1,0 +1,5 @@
+//! A program, and no server: a component that exports `run`.
+
+fn main() {
+    println!("nobody asked for this");
+}
