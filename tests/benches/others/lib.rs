@@ -1,0 +1,1 @@
+//! Nothing: cargo wants a library where a package has benches alone.
