@@ -64,6 +64,22 @@ budgets:
 sizes: targets
     SNAPSHOTS=overwrite cargo test --quiet --package tests --test optimize --test sizes -- the_sizes
 
+# Measure calls and instances: the figures of startup, for which it takes some minutes
+[group('collection'), no-exit-message]
+bench: targets
+    @cargo run --quiet --package tests --bin bench
+
+# Measure http_host beside `wasmtime serve` and a native server: the figures of http, for which it takes
+# some minutes, `wasmtime` and `wrk`
+[group('collection'), no-exit-message]
+bench-http: targets
+    @cargo run --quiet --package tests --bin bench_http
+
+# Make a book of the pages, in target/book; it takes mdbook and mdbook-mermaid, and npm for guests that run in it
+[group('collection'), no-exit-message]
+book: targets
+    @cargo run --quiet --package tests --bin book
+
 # Read again what RustSec knows of the crates used here; PATH is a clone of its advisory-db
 [group('collection'), no-exit-message]
 advisories path:
@@ -71,7 +87,7 @@ advisories path:
         { echo "error: give the path of a clone of https://github.com/rustsec/advisory-db" >&2; exit 1; }
     ADVISORY_DB={{ quote(join(invocation_directory(), path)) }} cargo test --quiet --package tests --test supply
 
-# Run the official test suite of WASI in runner_host, from the path of a copy of it
+# Run the official test suite of WASI in runner_host and http_host, from the path of a copy of it
 [group('collection'), no-exit-message, positional-arguments]
 conformance suite="":
     @python3 tests/conformance/run.py {{ if suite == "" { "" } else { quote(join(invocation_directory(), suite)) } }}
@@ -87,7 +103,15 @@ fmt:
 lint: targets
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
-    @for guest in guests/*/; do \
+    @for target in $(sed -n 's/^target = "\(.*\)"/\1/p' guests/*/.cargo/config.toml | sort -u); do \
+        guests=$(grep -L '^rustflags' $(grep -l "^target = \"$target\"" guests/*/.cargo/config.toml) | \
+            sed 's,^guests/\([^/]*\)/.*,--package=\1_guest,'); \
+        [ -z "$guests" ] && continue; \
+        echo "cargo clippy --target $target --all-targets" $guests "-- -D warnings" >&2; \
+        cargo clippy --quiet --target "$target" --all-targets $guests -- -D warnings || exit 1; \
+    done
+    @for config in $(grep -l '^rustflags' guests/*/.cargo/config.toml); do \
+        guest=${config%/.cargo/*}; \
         echo "(cd $guest && cargo clippy --all-targets -- -D warnings)" >&2; \
         (cd "$guest" && cargo clippy --quiet --all-targets -- -D warnings) || exit 1; \
     done
@@ -96,9 +120,9 @@ lint: targets
         if grep -q 'needs cmake' "${lock%/*}/Cargo.toml" && ! command -v cmake >/dev/null; then \
             echo "${lock%/*}: skipped, it needs cmake" >&2; continue; \
         fi; \
-        echo "(cd ${lock%/*} && cargo fmt --check && RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build)" >&2; \
+        echo "(cd ${lock%/*} && cargo fmt --check && RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build --bins --examples)" >&2; \
         (cd "${lock%/*}" && cargo fmt --check && RUSTC_WORKSPACE_WRAPPER=clippy-driver \
-            CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo build --quiet) || exit 1; \
+            CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ cargo build --quiet --bins --examples) || exit 1; \
     done
 
 # Stop with one line unless there is such an example

@@ -248,7 +248,7 @@ pub fn artifacts(cargo: &mut Command) -> Vec<PathBuf> {
     files.collect()
 }
 
-/// Copies a file, or a folder without what cargo built in it. The copies keep the times of their
+/// Copies a file, or a folder without what cargo and npm put there. The copies keep the times of their
 /// originals. What is not there is not copied.
 ///
 /// # Errors
@@ -258,7 +258,7 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
             let name = entry?.file_name();
-            if name != "target" {
+            if !["target", "node_modules"].iter().any(|made| name == *made) {
                 copy(&from.join(&name), &to.join(&name))?;
             }
         }

@@ -10,7 +10,7 @@
 //!   line `...` is any lines. Tools that the block needs stand behind `console`.
 //! - `diff`: a change to the example, in the solution of an exercise. The `console` blocks between it
 //!   and the next heading are run in a copy of the workspace to which it was applied.
-//! - `rust`, `wit`, `toml`: a slice of the file whose path stands behind it.
+//! - `rust`, `js`, `wit`, `toml`: a slice of the file whose path stands behind it.
 //! - `sh`, `mermaid`: shown and not run.
 
 use std::ops::Range;
@@ -114,7 +114,7 @@ fn compare(path: &Path, page: &str, block: &Block, place: Place, found: &mut Fou
                 found.failures.push(format!("the solution's diff: {error}"));
             }
         }
-        ("rust" | "wit" | "toml", [_, file]) => match read(&place.0.join(file)) {
+        ("rust" | "js" | "wit" | "toml", [_, file]) => match read(&place.0.join(file)) {
             Ok(source) if slice(&block.content, &source) => {}
             Ok(source) => {
                 found.failures.push(format!("not a slice of {file}:\n{}", block.content));
@@ -130,6 +130,39 @@ fn compare(path: &Path, page: &str, block: &Block, place: Place, found: &mut Fou
              slice of (`rust hosts/NAME/src/main.rs`), not `{language}`: {first}"
         )),
     }
+}
+
+/// A command as a page shows it.
+pub struct Shown {
+    /// The command, with the backslashes at the ends of its lines.
+    pub command: String,
+    /// The exit status that the page names.
+    pub status: i32,
+    /// What it prints, as the page has it.
+    pub output: String,
+    /// Where the text of its block stands in the page.
+    pub block: Range<usize>,
+}
+
+/// The commands of all `console` blocks of `page` outside of a solution, in their order.
+pub fn commands(page: &str) -> Vec<Shown> {
+    let mut commands = Vec::new();
+    let mut changed = false;
+    for part in parts(page) {
+        match part {
+            Part::Heading => changed = false,
+            Part::Block(block) if block.language() == "diff" => changed = true,
+            Part::Block(block) if block.language() == "console" && !changed => {
+                for step in steps(page, block.text.clone()) {
+                    let output = page[step.output].to_owned();
+                    let (command, status) = (step.command, step.status);
+                    commands.push(Shown { command, status, output, block: block.text.clone() });
+                }
+            }
+            Part::Block(_) => {}
+        }
+    }
+    commands
 }
 
 enum Part {

@@ -172,6 +172,15 @@ fn fingerprint(example: &str) -> String {
     let tests = ["rust-toolchain.toml", "tests/Cargo.toml", "tests/src", "tests/tests/copies.rs"];
     parts.extend(common.into_iter().chain(tests).map(PathBuf::from));
     parts.insert("tests/tests/walkthroughs.rs".into());
+    // The hosts of other examples that its page runs come along.
+    let page = fs::read_to_string(root().join("examples").join(example).join("README.md")).unwrap();
+    for entry in fs::read_dir(root().join("hosts")).unwrap() {
+        let host = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let named = [format!("hosts/{host}/Cargo.toml"), format!("--package {host}_host")];
+        if named.iter().any(|named| page.contains(named)) {
+            parts.insert(Path::new("hosts").join(host));
+        }
+    }
     let mut hasher = DefaultHasher::new();
     for part in parts {
         let walk = WalkDir::new(root().join(part)).sort_by_file_name().into_iter();
@@ -263,11 +272,17 @@ fn empty(name: &str) -> PathBuf {
 fn target() -> PathBuf {
     static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
         let (from, to) = (tests::target(), tests::target().join("copies"));
-        let members = members();
-        let own = |name: &str| {
-            let name = name.strip_prefix("lib").unwrap_or(name);
+        let (packages, programs) = members();
+        // A test is called as a crate may be, such as tokio, but it is no library.
+        let own = |kind: &str, name: &str| {
+            let library = name.strip_prefix("lib");
+            let program = kind == "deps" && library.is_none();
+            let name = library.unwrap_or(name);
             let crate_name = name.rsplit_once('-').map_or(name, |(name, _)| name);
-            members.contains(&crate_name.replace('-', "_")) || crate_name.ends_with("_host")
+            let crate_name = crate_name.replace('-', "_");
+            packages.contains(&crate_name)
+                || (program && programs.contains(&crate_name))
+                || crate_name.ends_with("_host")
         };
         let walk = WalkDir::new(&from).min_depth(1).into_iter();
         let wanted = walk.filter_entry(|entry| {
@@ -278,7 +293,7 @@ fn target() -> PathBuf {
             match kind {
                 // PROFILE, TARGET or TARGET/PROFILE
                 None => parts.len() <= 2 && !["copies", "cargo-timings"].contains(&&*parts[0]),
-                Some(kind) => parts.get(kind + 1).is_none_or(|name| !own(name)),
+                Some(kind) => parts.get(kind + 1).is_none_or(|name| !own(&parts[kind], name)),
             }
         });
         for entry in wanted.map(Result::unwrap) {
@@ -296,14 +311,16 @@ fn target() -> PathBuf {
     TARGET.clone()
 }
 
-/// What cargo calls the libraries, programs and tests of this workspace's own crates.
-fn members() -> BTreeSet<String> {
+/// What cargo calls this workspace's own packages, and their libraries, programs and tests.
+fn members() -> (BTreeSet<String>, BTreeSet<String>) {
     let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
     let output = succeed(tests::command("cargo", &root()).args(arguments));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages = list(&metadata["packages"]);
-    let targets = packages.iter().flat_map(|package| list(&package["targets"]));
-    let named: Vec<_> = packages.iter().cloned().chain(targets).collect();
-    named.iter().filter_map(|named| Some(named["name"].as_str()?.replace('-', "_"))).collect()
+    let targets = packages.iter().flat_map(|package| list(&package["targets"])).collect();
+    let names = |named: Vec<Value>| {
+        named.iter().filter_map(|named| Some(named["name"].as_str()?.replace('-', "_"))).collect()
+    };
+    (names(packages), names(targets))
 }

@@ -49,7 +49,7 @@ fn file(bad: &BadInput, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 }
 
 /// All guests of the workspace. A project that was made of one example has fewer.
-const GUESTS: [(&str, &str); 55] = [
+const GUESTS: [(&str, &str); 72] = [
     ("adapter_guest", "core module, WASI 0.1, command, runner_host"),
     (
         "adapter_library_guest",
@@ -67,6 +67,7 @@ const GUESTS: [(&str, &str); 55] = [
     ("compose_broken_guest", "component, WASI 0.2, library, no host"),
     ("compose_tax_guest", "component, WASI 0.2, library, no host"),
     ("compose_wac_guest", "core module, WASI 0.1, command, runner_host"),
+    ("debug_guest", "core module, WASI 0.1, command, runner_host"),
     ("evolution_p0_guest", "core module, WASI 0.0, command, runner_host"),
     ("evolution_p1_guest", "core module, WASI 0.1, command, runner_host"),
     ("evolution_p2_guest", "component, WASI 0.2, command, runner_host"),
@@ -75,14 +76,27 @@ const GUESTS: [(&str, &str); 55] = [
     ("extism_component_guest", "component, WASI 0.2, library, extism_component_host"),
     ("extism_module_guest", "core module, WASI 0.1, reactor, extism_module_host"),
     ("extism_rude_guest", "core module, WASI none, library, extism_host"),
+    ("fastly_guest", "core module, WASI 0.1, command, fastly_host"),
+    ("fastly_http_guest", "component, WASI 0.2 0.3 async, http-handler, http_host"),
+    ("fastly_rude_guest", "core module, WASI 0.1, command, fastly_host"),
     ("filter_guest", "component, WASI 0.2 async, library, filter_host"),
     ("filter_rude_guest", "component, WASI 0.2 async, library, filter_host"),
+    ("http_guest", "component, WASI 0.2 0.3 async, http-handler, http_host"),
+    ("http_p2_guest", "component, WASI 0.2, http-handler, http_host"),
+    ("http_rude_guest", "component, WASI 0.2 0.3 async, http-handler, http_host"),
     ("imports_guest", "core module, WASI 0.1, command, imports_host"),
     ("inspect_guest", "component, WASI 0.2, library, no host"), // that is its lesson
+    ("javascript_guest", "core module, WASI 0.1, command, runner_host"),
+    ("javascript_rates_guest", "component, WASI 0.2, library, no host"), // JavaScript calls it
     ("no_std_guest", "core module, WASI 0.1, command, runner_host"),
     ("no_std_alloc_guest", "core module, WASI 0.1, command, runner_host"),
     ("no_std_twin_guest", "core module, WASI 0.1, command, runner_host"),
     ("optimize_guest", "core module, WASI 0.1, command, runner_host"),
+    ("plugins_guest", "component, WASI 0.2, library, plugins_host"),
+    ("plugins_next_guest", "component, WASI 0.2, library, plugins_host"),
+    ("plugins_old_guest", "component, WASI 0.2, library, plugins_host"),
+    ("plugins_rude_guest", "component, WASI 0.2, library, plugins_host"),
+    ("plugins_unseen_guest", "component, WASI 0.2, library, plugins_host"),
     ("raw_guest", "core module, WASI 0.1, command, runner_host"),
     ("raw_p2_guest", "component, WASI 0.2, command, runner_host"),
     ("raw_p3_guest", "component, WASI 0.2 0.3 async, command, runner_host"),
@@ -98,6 +112,9 @@ const GUESTS: [(&str, &str); 55] = [
     ("small_engine_guest", "core module, WASI 0.1, command, runner_host"),
     ("small_engine_std_guest", "core module, WASI 0.1, command, runner_host"),
     ("sockets_guest", "component, WASI 0.2, command, runner_host"),
+    ("startup_guest", "component, WASI 0.2, library, startup_host"),
+    ("startup_async_guest", "component, WASI 0.2 async, library, no host"), // `just bench` calls it
+    ("startup_calls_guest", "component, WASI 0.2, library, no host"),       // and this one
     ("stream_guest", "component, WASI 0.2, library, stream_host"),
     ("stream_count_guest", "component, WASI 0.2, library, stream_host"),
     ("stream_filter_guest", "component, WASI 0.2, library, stream_host"),
@@ -177,12 +194,12 @@ fn every_kind_is_named() {
         (
             "handler_0_2",
             r#"(component (instance $i) (export "wasi:http/incoming-handler@0.2.0" (instance $i)))"#,
-            "component, WASI 0.2, http-handler, no host",
+            "component, WASI 0.2, http-handler, http_host",
         ),
         (
             "handler_0_3",
             r#"(component (instance $i) (export "wasi:http/handler@0.3.0" (instance $i)))"#,
-            "component, WASI 0.3, http-handler, no host",
+            "component, WASI 0.3, http-handler, http_host",
         ),
         ("empty_component", "(component)", "component, WASI none, library, no host"),
         (

@@ -48,6 +48,29 @@ fn guests() -> Vec<(String, String)> {
 }
 
 #[test]
+fn the_smallest_are_those_of_their_pages() {
+    let text = fs::read_to_string(root().join(PAGE)).unwrap();
+    let (_, rows) = text.split_once("|---|---|---|---|\n").unwrap();
+    let rows: Vec<Vec<_>> = rows
+        .lines()
+        .take_while(|row| !row.is_empty())
+        .map(|row| row.split(" | ").collect())
+        .collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let page = row[3].split(['(', ')']).nth(1).unwrap();
+        let page = fs::read_to_string(root().join("examples").join(page)).unwrap();
+        // The tests of the pages see to the figures there. A command may be broken into lines.
+        let page = page.replace(" \\\n    ", " ");
+        let shown = [format!("host: {} bytes\n", row[2]), format!("| {} |\n", row[2])];
+        assert!(shown.iter().any(|shown| page.contains(shown)), "the page does not show {row:?}");
+        for command in row[1].split('`').skip(1).step_by(2) {
+            assert!(page.contains(command), "the page does not show: {command}");
+        }
+    }
+}
+
+#[test]
 fn the_sizes_of_all_guests_are_true() {
     let page = fs::read_to_string(root().join(PAGE)).unwrap();
     let (head, rows) = page.split_once("|---|---|---|---|---|\n").unwrap();

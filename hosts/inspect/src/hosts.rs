@@ -11,14 +11,14 @@ use crate::words::{self, Purpose};
 struct Known {
     package: &'static str,
     component: bool,
-    /// What it calls, as a report prints it.
+    /// What it calls, as a report prints it. After a `*` may be anything: a newer version, say.
     calls: &'static [&'static str],
     /// How the names begin of what it offers beside WASI.
     offers: &'static [&'static str],
     command: &'static str,
 }
 
-const KNOWN: [Known; 15] = [
+const KNOWN: [Known; 18] = [
     Known {
         package: "component_host",
         component: true,
@@ -66,6 +66,13 @@ const KNOWN: [Known; 15] = [
         command: "cargo run --package filter_host -- FILE",
     },
     Known {
+        package: "startup_host",
+        component: true,
+        calls: &["handle: func(request: string) -> result<string, string>"],
+        offers: &[],
+        command: "cargo run --package startup_host -- FILE examples/startup/parcels.json",
+    },
+    Known {
         package: "stream_host",
         component: true,
         calls: &[
@@ -73,6 +80,13 @@ const KNOWN: [Known; 15] = [
         ],
         offers: &[],
         command: "cargo run --package stream_host -- FILE",
+    },
+    Known {
+        package: "plugins_host",
+        component: true,
+        calls: &["text:plugins/filters@1.*"],
+        offers: &["text:plugins/"],
+        command: "cp FILE FOLDER && cargo run --package plugins_host -- FOLDER",
     },
     Known {
         package: "extism_component_host",
@@ -122,6 +136,13 @@ const KNOWN: [Known; 15] = [
         calls: &["_start: func()"],
         offers: &["journal::append"],
         command: "cargo run --package witx_host -- FILE info=started",
+    },
+    Known {
+        package: "fastly_host",
+        component: false,
+        calls: &["_start: func()"],
+        offers: &["fastly_"],
+        command: "cargo run --manifest-path hosts/fastly/Cargo.toml -- FILE",
     },
     Known {
         package: "wasmedge_sockets_host",
@@ -178,13 +199,18 @@ fn of_binary(contents: &Contents, path: &str) -> Host {
     // What it imports beside WASI. Preview 1's sockets are WASI, though none can be opened.
     let foreign = contents.imports.iter().filter(|(purpose, _)| {
         use Purpose::{C, Http, JavaScript, Other, Own};
-        matches!(purpose, C | Http | JavaScript | Other | Own)
+        let http = matches!(purpose, Http) && role != Role::HttpHandler; // whose host sends, too
+        http || matches!(purpose, C | JavaScript | Other | Own)
     });
     let foreign: Vec<(Purpose, &Item)> =
         foreign.flat_map(|(purpose, items)| items.iter().map(|item| (*purpose, item))).collect();
 
     let fits = |known: &&Known| {
-        let exported = |call: &&str| contents.exports.iter().any(|item| item.line() == **call);
+        let same = |line: &str, call: &str| match call.strip_suffix('*') {
+            Some(start) => line.starts_with(start),
+            None => line == call,
+        };
+        let exported = |call: &&str| contents.exports.iter().any(|item| same(&item.line(), call));
         let offers =
             |item: &Item| known.offers.iter().any(|offered| item.name.starts_with(offered));
         known.component == contents.is_component
@@ -227,7 +253,14 @@ fn of_binary(contents: &Contents, path: &str) -> Host {
                    variables and the network:"
                 .to_owned(),
         },
-        Role::HttpHandler => none("none of the collection of examples: `wasmtime serve FILE`"),
+        Role::HttpHandler => Host {
+            package: Some("http_host"),
+            commands: vec![format!(
+                "cargo run --manifest-path hosts/http/Cargo.toml -- {}",
+                quoted(path)
+            )],
+            note: "http_host, in the collection of examples; or `wasmtime serve FILE`:".to_owned(),
+        },
         Role::Reactor | Role::Library if contents.is_component => none(
             "none of the collection of examples: write one that calls its exports, as the example \
              component does; `--wit` prints what it is to be made from",

@@ -14,7 +14,7 @@ struct Tool {
     optional: bool,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 22] = [
     Tool {
         name: "just",
         needed_by: "all examples",
@@ -52,15 +52,81 @@ const TOOLS: [Tool; 11] = [
         optional: true,
     },
     Tool {
+        name: "wasm-strip",
+        needed_by: "debug, a guest as it is shipped",
+        install: "apt-get install wabt, or brew install wabt",
+        optional: true,
+    },
+    Tool {
+        name: "gdb",
+        needed_by: "debug, stepping through a guest",
+        install: "apt-get install gdb, or brew install gdb",
+        optional: true,
+    },
+    Tool {
         name: "cmake",
         needed_by: "small_engine, the engine in C, with libclang",
         install: "apt-get install cmake libclang-dev, or brew install cmake llvm",
         optional: true,
     },
     Tool {
+        name: "nats-server",
+        needed_by: "stream, more than one machine",
+        install: "apt-get install nats-server, or brew install nats-server",
+        optional: true,
+    },
+    Tool {
+        name: "node",
+        needed_by: "javascript, and plugins by way of jco; 20 or later",
+        install: "apt-get install nodejs, or brew install node",
+        optional: true,
+    },
+    Tool {
+        name: "npm",
+        needed_by: "javascript, its packages",
+        install: "apt-get install npm, or brew install node",
+        optional: true,
+    },
+    Tool {
+        name: "chromium",
+        needed_by: "javascript, guests in a web page",
+        install: "apt-get install chromium, or brew install chromium",
+        optional: true,
+    },
+    Tool {
+        name: "chromedriver",
+        needed_by: "javascript, guests in a web page",
+        install: "apt-get install chromium-driver, or brew install chromedriver",
+        optional: true,
+    },
+    Tool {
+        name: "mdbook",
+        needed_by: "just book",
+        install: "cargo install --locked mdbook@0.5.4",
+        optional: true,
+    },
+    Tool {
+        name: "mdbook-mermaid",
+        needed_by: "just book, its drawings",
+        install: "cargo install --locked mdbook-mermaid@0.17.1",
+        optional: true,
+    },
+    Tool {
         name: "python3",
         needed_by: "just conformance, which wants 3.12 or later",
         install: "apt-get install python3-venv, or brew install python",
+        optional: true,
+    },
+    Tool {
+        name: "componentize-py",
+        needed_by: "plugins, the plug-in in Python",
+        install: "pip install componentize-py==0.25.1",
+        optional: true,
+    },
+    Tool {
+        name: "jco",
+        needed_by: "plugins, the plug-in in JavaScript, with node",
+        install: "npm install --global @bytecodealliance/jco@1.35.0",
         optional: true,
     },
     Tool {

@@ -67,6 +67,10 @@ fn project(example: &str, dir: &Path, name: Option<&str>) -> Result<()> {
         let runner = there.context("no example has the host that .cargo/run-guest starts")?;
         rest.push(Path::new("hosts").join(runner));
     }
+    let with_runner = rest.first().map(|host| host.display().to_string());
+    let mut beside = beside(example)?;
+    beside.retain(|host| !rest.contains(host));
+    rest.extend(beside.clone());
     let rename = Rename::new(example, name, &rest)?;
 
     let common = COMMON.into_iter().chain(["tests/tests/walkthroughs.rs"]).map(PathBuf::from);
@@ -98,8 +102,7 @@ fn project(example: &str, dir: &Path, name: Option<&str>) -> Result<()> {
     edit(&dir.join("justfile"), |text| Ok(justfile(text)))?;
     place(Path::new("tests/Cargo.toml"), &dir, None)?;
     edit(&dir.join("tests/Cargo.toml"), |text| manifest(text, &dir.join("tests")))?;
-    let with_runner = rest.first().map(|host| host.display().to_string());
-    let text = readme(name, dir.join("wit").is_dir(), with_runner.as_deref());
+    let text = readme(name, dir.join("wit").is_dir(), with_runner.as_deref(), &beside);
     fs::write(dir.join("README.md"), text).context("cannot write README.md")?;
     println!("{} is yours: cd there, then `just run {name}` and `just test`", dir.display());
     Ok(())
@@ -148,6 +151,27 @@ fn parts(example: &str) -> Result<Vec<PathBuf>> {
     Ok(parts)
 }
 
+/// The hosts of other examples that the page of `example` runs: what it compares itself with.
+fn beside(example: &str) -> Result<Vec<PathBuf>> {
+    let page = root().join("examples").join(example).join("README.md");
+    let page = fs::read_to_string(page).context("cannot read the page")?;
+    let (own, mut hosts) = (parts(example)?, Vec::new());
+    let named = Regex::new(r"hosts/([a-z0-9_]+)/Cargo\.toml|--package ([a-z0-9_]+)_host\b")?;
+    let mut goes_on = false;
+    for line in page.lines() {
+        let command = goes_on || line.starts_with("$ ");
+        goes_on = command && line.ends_with('\\');
+        for found in named.captures_iter(line).filter(|_| command) {
+            let name = found.get(1).or(found.get(2)).context("a name")?.as_str();
+            let host = Path::new("hosts").join(name);
+            if !own.contains(&host) && !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+    }
+    Ok(hosts)
+}
+
 /// Whether cargo can start a guest of `example`, so that it needs a `runner`: there is a program or
 /// a test.
 fn started_by_cargo(example: &str) -> Result<bool> {
@@ -177,7 +201,9 @@ fn place(part: &Path, dir: &Path, rename: Option<&Rename>) -> Result<()> {
     let place = |path: &Path| dir.join(rename.text(&path.to_string_lossy()));
     ensure!(!place(part).exists(), "{} is there already", place(part).display());
     let entries = WalkDir::new(root().join(part)).into_iter();
-    for entry in entries.filter_entry(|entry| entry.file_name() != "target") {
+    for entry in entries.filter_entry(|entry| {
+        !["target", "node_modules"].iter().any(|made| entry.file_name() == *made)
+    }) {
         let entry = entry.with_context(|| format!("cannot copy {shown}"))?;
         if entry.file_type().is_file() {
             let path = entry.path().strip_prefix(root()).context("a path below the root")?;
@@ -216,21 +242,27 @@ impl Rename {
             to.starts_with(|c: char| c.is_ascii_lowercase()) && to.chars().all(plain),
             "`{to}` is not a name for an example: take lower case letters, digits and underscores"
         );
-        let taken = ["debug", "release", "small", "doc", "tests"].contains(&to)
+        let taken = ["debug", "release", "small", "full", "doc", "tests"].contains(&to)
             || beside.iter().any(|part| part.ends_with(to));
-        ensure!(!taken, "`{to}` has another meaning here: choose another name");
+        ensure!(!taken || to == from, "`{to}` has another meaning here: choose another name");
+        // `target/debug` is cargo's folder, whatever an example is called.
+        let folders = match from {
+            "debug" => "guests|hosts|wit|examples|tests",
+            _ => "guests|hosts|wit|examples|target|tests",
+        };
         let patterns = [
             // Packages and artefacts: reactor_guest, reactor_plain_guest, reactor_host.
             r"\b()NAME((?:_[a-z0-9_]+)?_(?:guest|host))\b",
             // Folders and files: guests/reactor, ../../wit/reactor, tests/tests/reactor.rs.
-            r"\b((?:guests|hosts|wit|examples|target|tests)/)NAME((?:_[a-z0-9_]+)?)\b",
+            r"\b((?:FOLDERS)/)NAME((?:_[a-z0-9_]+)?)\b",
             // Arguments: just run reactor, --test reactor.
             r"\b((?:just (?:run|test|new|example)|--test|--exact) )NAME()\b",
             // The title of the page, and what the tests say of it.
             r"(?m)^(# )NAME(: )",
             r"(the `)NAME(` example)",
         ];
-        let patterns = patterns.iter().map(|pattern| Regex::new(&pattern.replace("NAME", from)));
+        let named = |pattern: &&str| pattern.replace("FOLDERS", folders).replace("NAME", from);
+        let patterns = patterns.iter().map(|pattern| Regex::new(&named(pattern)));
         let patterns = patterns.collect::<Result<_, _>>().context("a pattern")?;
         Ok(Self { from: from.to_owned(), to: to.to_owned(), patterns })
     }
@@ -341,7 +373,9 @@ fn manifest(text: &str, folder: &Path) -> Result<String> {
     let used = |line: &&str| {
         let name = line.split_once(" = ").map(|(name, _)| name.replace('-', "_"));
         name.is_none_or(|name| {
-            sources.contains(&format!("{name}::")) || sources.contains(&format!("use {name};"))
+            [format!("{name}::"), format!("use {name};"), format!("use {name} as ")]
+                .iter()
+                .any(|used| sources.contains(used))
         })
     };
     let there = |name: &str| folder.join("tests").join(name).with_extension("rs").is_file();
@@ -349,8 +383,9 @@ fn manifest(text: &str, folder: &Path) -> Result<String> {
     for paragraph in text.trim_end().split("\n\n") {
         if paragraph.contains("dependencies]\n") {
             kept.push(paragraph.lines().filter(used).collect::<Vec<_>>().join("\n"));
-        } else if !paragraph.starts_with("[[test]]")
-            || paragraph.split('"').nth(1).is_some_and(there)
+        } else if !paragraph.starts_with("[[bench]]")
+            && (!paragraph.starts_with("[[test]]")
+                || paragraph.split('"').nth(1).is_some_and(there))
         {
             kept.push(paragraph.to_owned());
         }
@@ -359,12 +394,12 @@ fn manifest(text: &str, folder: &Path) -> Result<String> {
 }
 
 /// A first README: what is what, what may be deleted, and how to go on.
-fn readme(name: &str, wit: bool, runner: Option<&str>) -> String {
+fn readme(name: &str, wit: bool, runner: Option<&str>, beside: &[PathBuf]) -> String {
     let wit = match wit {
         true => format!("| `wit/{name}/` | the interface that both sides are generated from |\n"),
         false => String::new(),
     };
-    let (row, step) = match runner {
+    let (mut row, mut step) = match runner {
         Some(host) => (
             format!(
                 "| `{host}/` | the host in which `cargo run` and `cargo test` start a guest |\n"
@@ -376,6 +411,12 @@ fn readme(name: &str, wit: bool, runner: Option<&str>) -> String {
         ),
         None => Default::default(),
     };
+    for host in beside.iter().map(|host| host.display()) {
+        row +=
+            &format!("| `{host}/` | the host of another example, which the page compares with |\n");
+        let number = 3 + step.matches('\n').count();
+        step += &format!("{number}. `{host}`, with what the page and the tests do in it.\n");
+    }
     format!(
         "\
 # {name}
