@@ -274,6 +274,7 @@ fn a_program_finds_variables_of_the_platform_and_no_files() {
     assert!(text.ends_with("\nfiles: [false, false, false]\n"), "{text}");
     let variables = text.lines().find_map(|line| line.strip_prefix("variables: ")).unwrap();
     assert!(variables.split(' ').all(|name| name.starts_with("FASTLY_")), "{text}");
+    assert_eq!(variables.split(' ').count(), 9, "{text}");
 }
 
 #[test]
@@ -302,7 +303,7 @@ fn bad_input_gets_one_line_that_says_what_to_do() {
     for path in [bad.text(), bad.empty()] {
         reject(&path, "{} is not WebAssembly: build the guest", "--target wasm32-wasip1");
     }
-    let load = "cannot load {}: it is damaged, or imports what Viceroy has not";
+    let load = "cannot load {}: it is damaged, or imports what Viceroy does not have";
     reject(&bad.damaged(), load, "unexpected end");
     reject(&component(), load, "component imports instance `wasi:http/types@0.3.");
     let foreign = r#"(module (import "env" "price" (func)) (func (export "_start")))"#;

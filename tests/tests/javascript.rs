@@ -78,9 +78,8 @@ const fn case(guest: &'static str, target: &'static str, args: &'static [&'stati
     Case { guest, target, args, stdin: "", dir: None }
 }
 
-/// All programs of the workspace. Some print what differs at each run; of those only the shape counts.
-///
-/// Not here: those that import functions of a host's own, and those that need a network.
+/// The programs of the workspace but those [`ELSEWHERE`]. Some print what differs at each run; of those
+/// only the shape counts.
 const CASES: [Case; 26] = [
     Case {
         stdin: "2 late\n",
@@ -125,6 +124,35 @@ const CASES: [Case; 26] = [
     case("tokio_timers_guest", P1, &[]),
     case("tokio_wstd_guest", P2, &[]),
 ];
+
+/// The programs that need what these engines do not have, and what that is.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("fastly", "Fastly's platform"),
+    ("fastly_rude", "Fastly's platform"),
+    ("imports", "functions of its host"),
+    ("sockets", "a network"),
+    ("tokio", "a network"),
+    ("wasmedge_sockets", "WasmEdge's functions"),
+    ("wasmedge_sockets_client", "WasmEdge's functions"),
+    ("witx", "functions of its host"),
+];
+
+#[test]
+fn every_program_has_a_row_or_a_reason() {
+    let mut programs: Vec<_> = fs::read_dir(root().join("guests"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|guest| guest.join("src/main.rs").is_file())
+        .map(|guest| guest.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    programs.sort();
+    let known = |name: &str| {
+        CASES.iter().any(|case| case.name() == name)
+            || ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == name)
+    };
+    programs.retain(|name| !known(name));
+    assert!(programs.is_empty(), "CASES and ELSEWHERE lack {programs:?}");
+}
 
 /// What can be seen of a guest from outside.
 #[derive(PartialEq)]
@@ -198,7 +226,7 @@ fn seen(output: &Output, files: String) -> Seen {
     }
 }
 
-/// Numbers of ten digits and more are times and random numbers.
+/// Numbers of six digits and more are times and random numbers.
 fn without_chance(text: &str) -> String {
     regex::Regex::new("[0-9]{6,}|0x[0-9a-f]+|\\[[0-9, ]+\\]")
         .unwrap()
@@ -345,11 +373,19 @@ const FAULTS: &str = r#"
             Some("panic") => panic!("at the disco"),
             Some("part") => print!("no end of line"),
             Some("fill") => std::fs::write("/data/large", vec![b'x'; 200_000]).unwrap(),
-            Some("leave") => println!("{}", std::fs::read_to_string("/data/../etc/passwd").is_ok()),
+            Some("leave") => println!("{}", std::fs::read_to_string("/data/../outside.txt").is_ok()),
+            Some("link") => println!("{}", std::fs::read_to_string("/data/link.txt").is_ok()),
+            Some("pieces") => { use std::io::Write; let mut out = std::io::stdout(); for _ in 0..1_000_000 { out.write(b".").unwrap(); out.flush().unwrap(); } }
+            Some("files") => for n in 0..2_000 { std::fs::write(format!("/data/{n}"), "").unwrap() },
+            Some("status") => { println!("said"); std::process::exit(256) }
             _ => std::process::exit(42),
         }
     }
 "#;
+
+/// A program that fills the engine's stack.
+const DEEP: &str =
+    r#"(module (memory (export "memory") 1) (func $deep (export "_start") (call $deep)))"#;
 
 /// The program as a module, and as a component.
 fn faults(dir: &Path) -> [PathBuf; 2] {
@@ -364,19 +400,50 @@ fn a_guest_that_misbehaves_ends_in_node() {
     let dir = tempfile::tempdir().unwrap();
     let [module, component] = faults(dir.path());
     let (_made, javascript) = transpiled(&component);
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(dir.path().join("outside.txt"), "a secret").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../outside.txt", data.join("link.txt")).unwrap();
     for (script, guest) in [(RUN_COMMAND, &module), (RUN_COMPONENT, &javascript)] {
         let ended = |args: &[&str]| {
             let mut node = run(script);
-            node.arg("--dir").arg(format!("{}::/data", dir.path().display()));
+            node.arg("--dir").arg(format!("{}::/data", data.display()));
             node.arg(guest).args(args).timeout(Duration::from_secs(60)).assert()
         };
         ended(&["panic"]).code(134).stderr(contains("at the disco").and(contains("trapped")));
         ended(&["memory"]).code(134).stderr(contains("trapped"));
         ended(&["part"]).success().stdout("no end of line");
         ended(&["leave"]).success().stdout("false\n");
+        ended(&["link"]).success().stdout("false\n");
         // An exit status is 0 or 1 in WASI 0.2.
         ended(&[]).code(if script == RUN_COMMAND { 42 } else { 1 });
+        ended(&["status"]).code(1).stdout("said\n");
     }
+    let deep = BadInput::new().module("deep.wasm", DEEP);
+    run(RUN_COMMAND).arg(deep).assert().code(134).stderr(contains("trapped: Maximum call stack"));
+}
+
+#[test]
+fn a_component_is_not_told_where_node_was_started() {
+    if !node("the folder of node") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // An option of a string: a byte that says whether there is one, and at 4 and 8 where it is.
+    let place = r#"
+        #[link(wasm_import_module = "wasi:cli/environment@0.2.0")]
+        unsafe extern "C" {
+            #[link_name = "initial-cwd"]
+            fn initial_cwd(place: *mut [usize; 3]);
+        }
+        fn main() {
+            let mut place = [0; 3];
+            unsafe { initial_cwd(&mut place) };
+            println!("{}", place[0] & 0xff);
+        }"#;
+    let (_made, javascript) = transpiled(&program(dir.path(), place, P2));
+    run(RUN_COMPONENT).arg(javascript).assert().success().stdout("0\n");
 }
 
 #[test]
@@ -400,11 +467,17 @@ fn a_guest_that_misbehaves_ends_in_a_browser() {
         ended("loop").code(1).stderr("ended: it ran for longer than 2 s\n");
         ended("flood").code(1).stderr(contains("it printed more than 1048576 characters"));
         ended("panic").code(134).stderr(contains("at the disco").and(contains("Error: trap: ")));
+        ended("pieces").code(1).stderr(contains("or more than 65536 pieces"));
+        ended("files").code(1).stderr(contains("it left more than 1000 files"));
+        ended("status").code(1).stdout("said\n");
         ended("part").success().stdout("no end of line").stderr("");
         ended("leave").success().stdout("false\n");
         ended("fill").success().stdout(contains("--- /data/large\nxxx"));
         assert!(!folder.join("large").exists(), "the page has files of its own");
     }
+    let mut deep = host("javascript_host");
+    deep.args(["serve", "--check"]).arg(BadInput::new().module("deep.wasm", DEEP));
+    deep.assert().code(134).stderr(contains("Error: trap: Maximum call stack"));
 }
 
 #[test]
@@ -528,6 +601,15 @@ fn bad_input_gets_one_line() {
     );
     assert!(!root().join("target/javascript/none").exists());
 
+    // The settings of a package that is there already stay as they are.
+    let package = tempfile::tempdir().unwrap();
+    let settings = package.path().join("package.json");
+    fs::write(&settings, "{ \"name\": \"till\" }").unwrap();
+    let component = guest("javascript_rates_guest", P2);
+    let mut transpile = host("javascript_host");
+    transpile.args(["transpile", "--out"]).arg(package.path()).arg(component).assert().success();
+    assert_eq!(fs::read_to_string(settings).unwrap(), "{ \"name\": \"till\" }");
+
     let module = bad.module("module.wasm", "(module)");
     let serve = |flags: &[&str], path: &Path| {
         host("javascript_host").arg("serve").args(flags).arg(path).assert()
@@ -551,9 +633,12 @@ fn bad_input_gets_one_line() {
         (0..1001).for_each(|number| fs::write(many.path().join(number.to_string()), "").unwrap());
         let many = many.path().to_str().unwrap();
         serve(&["--dir", many], &module).code(1).stderr(contains("is too large for a page"));
-        serve(&["--script", "nowhere.js"], &module)
+        serve(&["--script", "nowhere.js"], &guest("javascript_rates_guest", P2))
             .code(1)
             .stderr(starts_with("Error: cannot read nowhere.js"));
+        serve(&["--script", "hosts/javascript/exchange.js"], &module)
+            .code(1)
+            .stderr(starts_with("Error: --script is for a component"));
 
         let command = |path: &Path| run(RUN_COMMAND).arg(path).assert().code(1);
         let first = |text: &str| starts_with(format!("Error: {text}"));
@@ -566,6 +651,22 @@ fn bad_input_gets_one_line() {
             r#"(module (import "shop" "ring" (func)) (func (export "_start")))"#,
         );
         command(&unknown).stderr(first("cannot link"));
+        let no_memory = bad.module("start.wasm", r#"(module (func (export "_start")))"#);
+        command(&no_memory).stderr(contains("start.wasm cannot run: ").and(contains("memory")));
+        let (_dir, made) = exchange();
+        for (script, guest) in [(RUN_COMMAND, &module), (RUN_COMPONENT, &made)] {
+            let given = |flag: &str, value: &str| run(script).args([flag, value]).arg(guest).assert();
+            given("--env", "NAME").code(2).stderr(contains("--env NAME: write NAME=VALUE"));
+            given("--dir", "nowhere::/till")
+                .code(1)
+                .stderr("Error: cannot grant nowhere: --dir takes a directory that exists\n");
+        }
+        run(RUN_COMPONENT)
+            .args(["--script", "nowhere.js"])
+            .arg(&made)
+            .assert()
+            .code(1)
+            .stderr(first("cannot read nowhere.js"));
         run(RUN_COMMAND).assert().code(2).stderr(contains("Usage: "));
         run(RUN_COMMAND).args(["--nope", "x", "y"]).assert().code(2).stderr(contains("Usage: "));
         run(RUN_COMPONENT).arg(bad.missing()).assert().code(1).stderr(first("cannot read"));

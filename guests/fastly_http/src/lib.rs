@@ -41,7 +41,8 @@ fn setting(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// From an address, which the guest has to know. Here it is the one that this request was sent to.
+/// From an address, which the guest has to know. Here it is the one that this request was sent to, so that
+/// the shop can play its own warehouse. A client writes that as it likes: a real shop takes it from a setting.
 async fn ask_warehouse(request: &Request<IncomingRequestBody>) -> Result<String, String> {
     let own = request.uri().authority().map(|authority| authority.as_str()).unwrap_or_default();
     let outgoing = Request::get(format!("http://{own}/shelf")).body(String::new());

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The exit status when more was paid than taken; 1 is left to errors.
 const SHORT: u8 = 3;
@@ -26,7 +26,9 @@ fn main() -> Result<ExitCode> {
         count += 1;
         cents += amount(line).with_context(|| format!("`{line}` has no amount"))?;
     }
-    let balance = format!("{}.{:02} {currency}", cents / 100, cents.abs() % 100);
+    let sign = if cents < 0 { "-" } else { "" };
+    let (whole, part) = (cents.unsigned_abs() / 100, cents.unsigned_abs() % 100);
+    let balance = format!("{sign}{whole}.{part:02} {currency}");
     let report = format!("{folder}/balance.txt");
     fs::write(&report, format!("{balance}\n")).with_context(|| format!("cannot write {report}"))?;
 
@@ -38,6 +40,7 @@ fn main() -> Result<ExitCode> {
 fn amount(line: &str) -> Result<i64> {
     let word = line.split_whitespace().next().unwrap_or_default();
     let number: f64 = word.parse()?;
+    ensure!(number.abs() < 1e9, "{word} is not a sum for a till"); // nor is NaN
     Ok((number * 100.0).round() as i64)
 }
 
@@ -50,5 +53,7 @@ mod tests {
         assert_eq!(amount("2.50 tea").unwrap(), 250);
         assert_eq!(amount("-12").unwrap(), -1200);
         assert!(amount("tea").is_err());
+        assert!(amount("inf").is_err());
+        assert!(amount("nan").is_err());
     }
 }

@@ -19,7 +19,7 @@ impl Guest for Exchange {
         };
         let (buys_from, buys_to) = (known(&from)?, known(&to)?);
         let fee = FEE * buys_from;
-        if amount < fee {
+        if amount.is_nan() || amount < fee {
             return Err(Problem::TooLittle);
         }
         Ok(Receipt { fee, amount: (amount - fee) / buys_from * buys_to })

@@ -117,10 +117,10 @@ fn run(cli: &Cli) -> Result<()> {
         .with_secret_stores(config.secret_stores().clone())
         .finish()
         .with_context(|| {
-            format!("cannot load {guest}: it is damaged, or imports what Viceroy has not")
+            format!("cannot load {guest}: it is damaged, or imports what Viceroy does not have")
         })?;
 
-    // 5. Instantiate and call: at each request. A program that cannot even start is a panic of Viceroy's,
+    // 5. Instantiate and call: at each request. A program that cannot even start makes Viceroy panic,
     //    which costs the client its connection.
     std::panic::set_hook(Box::new(|panic| {
         let why = panic.payload_as_str().unwrap_or("it does not say why");

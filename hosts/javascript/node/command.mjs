@@ -1,7 +1,8 @@
-// Runs a command of preview 1 or preview 0 in node, with only the capabilities named on the command line.
+// Runs a command of preview 1 or preview 0 in node, with the capabilities named on the command line.
 // Notice `version`: the two differ by the name of the module that a guest imports.
 // Run: just run javascript
 
+import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
@@ -37,11 +38,14 @@ const wasi = new WASI({
 const instance = await WebAssembly.instantiate(module, wasi.getImportObject()).catch((error) =>
     fail(`cannot link ${guest}: ${error.message}`));
 try {
-    process.exitCode = wasi.start(instance);
+    const status = wasi.start(instance);
+    if (status < 0 || status > 125) fail(`${guest} exited with ${status}: the largest status is 125`);
+    process.exitCode = status;
 } catch (error) {
-    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-    console.error(`Error: ${guest} trapped: ${error.message}`);
-    process.exitCode = 134;
+    // A guest whose calls have filled the stack gets a RangeError.
+    const trap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+    console.error(`Error: ${guest} ${trap ? "trapped" : "cannot run"}: ${error.message}`);
+    process.exitCode = trap ? 134 : 1;
 }
 
 /** What stands before the guest is for this program, what follows it is for the guest. */
@@ -55,6 +59,14 @@ function commandLine() {
     try {
         if (at < 0) throw new Error("the guest is missing");
         const { values } = parseArgs({ args: words.slice(0, at), options });
+        for (const variable of values.env) {
+            if (!variable.includes("=")) throw new Error(`--env ${variable}: write NAME=VALUE`);
+        }
+        for (const [host] of values.dir.map((dir) => cut(dir, "::"))) {
+            if (!statSync(host, { throwIfNoEntry: false })?.isDirectory()) {
+                fail(`cannot grant ${host}: --dir takes a directory that exists`);
+            }
+        }
         return { flags: values, guest: words[at], args: words.slice(at + 1) };
     } catch (error) {
         return fail(`${error.message}

@@ -2,15 +2,19 @@
 // Notice `instantiate`: it is given what the component imports, as a linker would be.
 // Run: just run javascript
 
+import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { filesystem } from "@bytecodealliance/preview2-shim";
-import * as preview3 from "@bytecodealliance/preview3-shim";
-import { WASIShim } from "@bytecodealliance/preview2-shim/instantiation";
 
 const { flags, guest, args } = commandLine();
+const [{ filesystem }, { WASIShim }, preview3] = await Promise.all([
+    import("@bytecodealliance/preview2-shim"),
+    import("@bytecodealliance/preview2-shim/instantiation"),
+    import("@bytecodealliance/preview3-shim"),
+]).catch((error) =>
+    fail(`the packages are not there: install them by \`npm ci --prefix hosts/javascript\` (${error.message})`));
 
 // 1. Engine: node's own.
 // 2. Code: JavaScript, and beside it the modules that are inside of the component.
@@ -36,9 +40,12 @@ filesystem.types.Descriptor.prototype.openAt = function (follow, path, how, { mu
 };
 
 // 3. Linker: WASI, and what a script of ours adds to it.
-const script = flags.script && (await import(pathToFileURL(resolve(flags.script))));
-// What WASI 0.3 has under the names of WASI 0.2 stands in the same object.
+const script = flags.script && (await import(pathToFileURL(resolve(flags.script))).catch((error) =>
+    fail(`cannot read ${flags.script}: ${error.message}`)));
 const wasi = shim.getImportObject();
+// The shim would tell the folder in which node was started, which is a path of the host's.
+wasi["wasi:cli/environment"] = { ...wasi["wasi:cli/environment"], initialCwd: () => undefined };
+// What WASI 0.3 has under the names of WASI 0.2 stands in the same object.
 for (const [name, functions] of [
     ["wasi:cli/stdout", preview3.cli.stdout],
     ["wasi:cli/stderr", preview3.cli.stderr],
@@ -61,14 +68,14 @@ try {
 }
 try {
     if (script) script.run(exports, args, console.log);
-    else await exports.run.run();
+    else if (exports.run) await exports.run.run();
+    else fail(`${guest} is a library, which exports ${Object.keys(exports)}: give it a --script`);
 } catch (error) {
-    if (error.exitError) {
-        process.exitCode = error.code;
-    } else if (!script && error instanceof Error && "payload" in error) {
+    if (!script && error instanceof Error && "payload" in error) {
         process.exitCode = 1; // `run` returned an error, about which the guest has said what it had to say
     } else {
-        const trap = error instanceof WebAssembly.RuntimeError;
+        // A guest whose calls have filled the stack gets a RangeError.
+        const trap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
         console.error(`Error: ${guest} ${trap ? "trapped" : "failed"}: ${error.message ?? error}`);
         process.exitCode = trap ? 134 : 1;
     }
@@ -87,6 +94,14 @@ function commandLine() {
     try {
         if (at < 0) throw new Error("the guest is missing");
         const { values } = parseArgs({ args: words.slice(0, at), options });
+        for (const variable of values.env) {
+            if (!variable.includes("=")) throw new Error(`--env ${variable}: write NAME=VALUE`);
+        }
+        for (const [host] of values.dir.map((dir) => cut(dir, "::"))) {
+            if (!statSync(host, { throwIfNoEntry: false })?.isDirectory()) {
+                fail(`cannot grant ${host}: --dir takes a directory that exists`);
+            }
+        }
         return { flags: values, guest: words[at], args: words.slice(at + 1) };
     } catch (error) {
         return fail(`${error.message}

@@ -6,7 +6,7 @@ mod browser;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,7 +72,8 @@ fn variable(value: &str) -> Result<(String, String), String> {
     Ok((name.into(), value.into()))
 }
 
-/// What a page can hold of files: so many, and so many bytes in all.
+/// What a page can hold of a folder: so many files, and so many bytes in all. `src/web/worker.js` has the
+/// same numbers for what a guest leaves there.
 const MOST_FILES: usize = 1_000;
 const MOST_BYTES: usize = 4 << 20;
 
@@ -139,10 +140,15 @@ fn write(files: &Files, out: &Path) -> Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(out)).with_context(context)?;
         fs::write(&path, bytes).with_context(context)?;
     }
-    // For node, which takes a file .js for a module where this says so.
+    // For node, which takes a file .js for a module where this says so. One that is there already belongs
+    // to somebody.
     let path = out.join("package.json");
-    fs::write(&path, "{ \"type\": \"module\" }\n")
-        .with_context(|| format!("cannot write {}", path.display()))
+    match fs::File::create_new(&path) {
+        Ok(mut file) => file.write_all(b"{ \"type\": \"module\" }\n"),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+    .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The files of the page: its own, the guest, and what the guest is given.
@@ -157,11 +163,16 @@ fn page(cli: &Serve) -> Result<Files> {
     let packages = cli.node_modules.join("@bjorn3/browser_wasi_shim/package.json");
     ensure!(
         packages.is_file(),
-        "{} is not there: install the packages by `npm ci --prefix hosts/javascript`",
+        "{} is not there: install the packages by `npm ci --prefix hosts/javascript`, or name their folder with --node-modules",
         packages.display()
     );
     let mut files = Files::new();
     let guest = if wasm.starts_with(b"\0asm\x01\0\0\0") {
+        ensure!(
+            cli.script.is_none(),
+            "--script is for a component, and {} is a module: build it with --target wasm32-wasip2",
+            path.display()
+        );
         files.insert("guest.wasm".to_owned(), wasm);
         "guest.wasm"
     } else {

@@ -13,11 +13,18 @@ import * as preview1 from "./npm/@bjorn3/browser_wasi_shim/dist/index.js";
 
 /** How many characters a guest may print. */
 const MOST_OUTPUT = 1 << 20;
+/** As how many characters the smallest piece counts: the page has work with each, even with an empty one. */
+const PIECE = 16;
+/** What a guest may leave in files: the page shows each of them. */
+const MOST_FILES = 1_000;
+const MOST_BYTES = 4 << 20;
+/** A status that is larger, or negative, is an error in wasmtime, too. */
+const MOST_STATUS = 125;
 
 const bytes = (text) => new TextEncoder().encode(text);
 
 /** A module, preview 1 or 0: its status, when `_start` has ended. */
-async function runModule({ guest, args, env, stdin, files }, print, script) {
+async function runModule({ guest, args, env, stdin, files }, print) {
     // 1. Engine: the browser's own.
     // 2. Code: a module is compiled while it arrives.
     const module = await WebAssembly.compileStreaming(fetch(guest));
@@ -36,13 +43,12 @@ async function runModule({ guest, args, env, stdin, files }, print, script) {
 
     // 3. Linker: preview 0 has the same functions under another name, but for those that were changed.
     const { fd_seek, fd_filestat_get, path_filestat_get, poll_oneoff, ...unchanged } = wasi.wasiImport;
-    let instance;
-    const own = script?.imports?.(() => instance) ?? {};
-    const imports = { wasi_snapshot_preview1: wasi.wasiImport, wasi_unstable: unchanged, ...own };
+    const imports = { wasi_snapshot_preview1: wasi.wasiImport, wasi_unstable: unchanged };
 
     // 5. Instantiate and call.
-    instance = await WebAssembly.instantiate(module, imports);
+    const instance = await WebAssembly.instantiate(module, imports);
     const status = wasi.start(instance);
+    if (status < 0 || status > MOST_STATUS) throw new Error(`it exited with ${status}: the largest status is ${MOST_STATUS}`);
     return [status, granted.map(({ name, root }) => [name, preview1FilesOf(root)])];
 }
 
@@ -191,18 +197,25 @@ self.onmessage = async ({ data }) => {
     let printed = 0;
     const print = (stream) => (piece) => {
         const text = decoders[stream].decode(piece, { stream: true });
-        printed += text.length;
-        if (printed > MOST_OUTPUT) throw new Error(`it printed more than ${MOST_OUTPUT} characters`);
-        self.postMessage({ stream, text });
+        printed += Math.max(text.length, PIECE);
+        if (printed > MOST_OUTPUT) {
+            throw new Error(`it printed more than ${MOST_OUTPUT} characters, or more than ${MOST_OUTPUT / PIECE} pieces`);
+        }
+        if (text) self.postMessage({ stream, text });
     };
     try {
         const script = data.script && (await import(data.script));
         const run = data.guest.endsWith(".js") ? runComponent : runModule;
         const [status, files] = await run(data, print, script);
+        const left = files.flatMap(([, content]) => Object.values(content));
+        if (left.length > MOST_FILES || left.reduce((sum, text) => sum + text.length, 0) > MOST_BYTES) {
+            throw new Error(`it left more than ${MOST_FILES} files, or ${MOST_BYTES} characters in them`);
+        }
         self.postMessage({ status, files: Object.fromEntries(files) });
     } catch (error) {
-        // As the hosts here: 134 for a trap, 1 for whatever else went wrong.
-        const trap = error instanceof WebAssembly.RuntimeError;
+        // As the hosts here: 134 for a trap, 1 for whatever else went wrong. A guest whose calls have filled
+        // the stack gets a RangeError.
+        const trap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
         self.postMessage({ stream: "stderr", text: `Error: ${trap ? "trap: " : ""}${error.message ?? error}\n` });
         self.postMessage({ status: trap ? 134 : 1 });
     }
