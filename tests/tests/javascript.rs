@@ -655,7 +655,8 @@ fn bad_input_gets_one_line() {
         command(&no_memory).stderr(contains("start.wasm cannot run: ").and(contains("memory")));
         let (_dir, made) = exchange();
         for (script, guest) in [(RUN_COMMAND, &module), (RUN_COMPONENT, &made)] {
-            let given = |flag: &str, value: &str| run(script).args([flag, value]).arg(guest).assert();
+            let given =
+                |flag: &str, value: &str| run(script).args([flag, value]).arg(guest).assert();
             given("--env", "NAME").code(2).stderr(contains("--env NAME: write NAME=VALUE"));
             given("--dir", "nowhere::/till")
                 .code(1)
