@@ -420,7 +420,8 @@ fn a_guest_that_misbehaves_ends_in_node() {
         ended(&[]).code(if script == RUN_COMMAND { 42 } else { 1 });
         ended(&["status"]).code(1).stdout("said\n");
     }
-    let deep = BadInput::new().module("deep.wasm", DEEP);
+    let bad = BadInput::new();
+    let deep = bad.module("deep.wasm", DEEP);
     run(RUN_COMMAND).arg(deep).assert().code(134).stderr(contains("trapped: Maximum call stack"));
 }
 
@@ -475,8 +476,9 @@ fn a_guest_that_misbehaves_ends_in_a_browser() {
         ended("fill").success().stdout(contains("--- /data/large\nxxx"));
         assert!(!folder.join("large").exists(), "the page has files of its own");
     }
+    let bad = BadInput::new();
     let mut deep = host("javascript_host");
-    deep.args(["serve", "--check"]).arg(BadInput::new().module("deep.wasm", DEEP));
+    deep.args(["serve", "--check"]).arg(bad.module("deep.wasm", DEEP));
     deep.assert().code(134).stderr(contains("Error: trap: Maximum call stack"));
 }
 

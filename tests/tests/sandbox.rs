@@ -279,8 +279,10 @@ fn no_path_leads_out_of_a_directory() {
 
 /// Says that it is over when it is dropped, by an assertion that fails as well: else who looks for it would
 /// go on for ever.
+#[cfg(unix)]
 struct End<'a>(&'a AtomicBool);
 
+#[cfg(unix)]
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
@@ -312,10 +314,16 @@ fn a_link_that_appears_meanwhile_leads_nowhere() {
         });
         let end = End(&ended);
         for target in [PREVIEW_1, WASI_0_2] {
-            let mut policy = policy(&["again", "/data/swing", "200"]);
+            let mut policy = policy(&["again", "/data/swing", "1000"]);
             policy.read.push((inside.clone(), "/data".to_owned()));
-            let text = printed(&attack(&program(target), &policy));
-            assert!(text.contains("Ok(\\\"open\\\")") && !text.contains("secret"), "{text}");
+            // On a busy machine a thousand reads may take longer than the guest has, or `swing` may be a
+            // link all the while. Then there is another round; in none of them is the secret seen.
+            let opened = (0..20).any(|_| {
+                let text = printed(&attack(&program(target), &policy));
+                assert!(!text.contains("secret"), "{text}");
+                text.contains("Ok(\\\"open\\\")")
+            });
+            assert!(opened, "the file was never seen");
         }
         drop(end);
         swinging.join().unwrap()
