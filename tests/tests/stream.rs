@@ -336,6 +336,27 @@ fn each_line_is_acknowledged_with_what_a_driver_has_to_know() {
 }
 
 #[test]
+fn a_state_that_comes_with_a_record_stays_if_the_record_fails() {
+    for failing in ["error", "panic", "text"] {
+        let input = json!({"key": "k", "value": failing, "state": "41"}).to_string() + "\n";
+        let input = records(&[json!(1)]) + &input + &records(&[json!(2)]);
+        let (results, letters) = written(stream(&[], "stream_poison_guest", input));
+        let counts: Vec<_> = results.iter().map(|result| &result["value"]).collect();
+        assert_eq!((counts, letters.len()), (vec![&json!(1), &json!(42)], 1), "{failing}");
+    }
+    // One for which there is no room changes nothing, and the guest is not asked.
+    let large = json!({"key": "k", "value": 1, "state": "9".repeat(1000)}).to_string() + "\n";
+    let input = records(&[json!(1)]) + &large + &records(&[json!(1)]);
+    let args = ["--max-state-size", "1000"];
+    let (results, letters) = written(stream(&args, "stream_poison_guest", input));
+    assert_eq!((results.len(), &results[1]["value"]), (2, &json!(2)));
+    assert_eq!(
+        letters[0]["reason"],
+        "failed: there is no room for its state, of all that are kept"
+    );
+}
+
+#[test]
 fn after_a_kill_a_driver_goes_on_with_what_has_no_ack() {
     const RECORDS: u64 = 1000;
     let guest = guest("stream_count_guest", TARGET);

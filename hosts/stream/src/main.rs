@@ -303,10 +303,15 @@ impl States {
 /// Works on records, one after the other. Without `states` each record has its own with it.
 fn work(jobs: &Receiver<Job>, retries: u32, mut states: Option<States>) {
     for Job { line, record, step, done } in jobs {
+        // What comes with a record takes the place of what is kept, also if the record then fails.
+        let known = match (&mut states, &record.state) {
+            (Some(states), Some(state)) => states.put(&record.key, Some(state)),
+            _ => Ok(()),
+        };
         let kept = states.as_ref().and_then(|states| states.kept.get(&record.key));
         let state = record.state.as_ref().or(kept);
         let state = state.map(String::as_str);
-        let mut ended = step.process(&record.key, &record.value, state);
+        let mut ended = known.and_then(|()| step.process(&record.key, &record.value, state));
         // What it refuses or breaks on is the same the next time. The time may have been the machine's.
         let mut left = retries;
         while left > 0 && matches!(ended, Err(Failure::TooLong(_))) {
