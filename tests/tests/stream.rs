@@ -544,6 +544,10 @@ fn the_states_of_all_keys_together_have_a_limit() {
     assert_eq!(letters[0]["line"], 3);
 }
 
+/// Part of a component that does not compile, for a reason with a name that clears a terminal.
+const COMMANDING: &str = r#"(core module $m) (core instance $i (instantiate $m))
+    (alias core export $i "\1b[2J" (core func $f))"#;
+
 /// A guest's file that can be replaced, in a folder of its own.
 struct Replaced(tempfile::TempDir);
 
@@ -590,9 +594,8 @@ fn a_new_guest_takes_over_with_the_next_record() {
     assert_eq!(next(), json!({"count": 6, "highest": 40.0}));
     fs::write(file.path(), wat::parse_str("(component)").unwrap()).unwrap();
     assert_eq!(next(), json!({"count": 7, "highest": 40.0}));
-    let name = r#"(component (core module $m) (core instance $i (instantiate $m))
-        (alias core export $i "\1b[2J" (core func $f)))"#;
-    fs::write(file.path(), wat::parse_str(name).unwrap()).unwrap();
+    let name = wat::parse_str(format!("(component {COMMANDING})")).unwrap();
+    fs::write(file.path(), name).unwrap();
     assert_eq!(next(), json!({"count": 8, "highest": 40.0}));
     file.by("stream_filter_guest");
     assert_eq!(next(), json!({"celsius": 40}));
@@ -737,6 +740,11 @@ fn the_host_refuses_what_is_not_a_component_of_this_world() {
     reject(&bad.module("no_export.wasm", "(component)"), fit, "no export `process` found");
     let path = bad.module("imports.wasm", r#"(component (import "log:sink/line" (func)))"#);
     reject(&path, fit, "log:sink/line");
+    // A name that would command a terminal.
+    let path = bad.module("name.wasm", &format!("(component {COMMANDING})"));
+    reject(&path, compile, "[2J");
+    let run = host("stream_host").arg(&path).assert();
+    run.stderr(contains("\n\nCaused by:\n").and(contains('\u{1b}').not()));
 }
 
 /// A component of the example's world, of a core module with `parts`.

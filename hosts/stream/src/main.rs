@@ -9,6 +9,7 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -98,9 +99,20 @@ struct Job {
     done: SyncSender<Done>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     sigpipe::reset(); // when nobody reads the output any more, end quietly, as `cat` does
-    let cli = Cli::parse();
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without what commands a terminal: the engine puts names into it that a guest chose.
+            let command = |c: char| c.is_control() && c != '\n';
+            eprintln!("Error: {}", format!("{error:?}").replace(command, " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
     let pool = cli.pool.then_some(cli.workers);
     let limits = Limits { time: cli.timeout, memory: cli.max_memory_size, pool };
     let loader = Loader::new(limits).context("cannot make sandboxes of these limits")?;
