@@ -250,6 +250,13 @@ fn poison_goes_to_the_dead_letters_and_nothing_else_does() {
 }
 
 #[test]
+fn a_long_reason_is_cut() {
+    let (_, letters) = written(stream(&[], "stream_poison_guest", records(&[json!("essay")])));
+    let reason = letters[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("refused: no no no ") && reason.len() < 600, "{reason}");
+}
+
+#[test]
 fn a_guest_that_traps_on_every_tenth_record_loses_only_these() {
     let input: String = (1..=600)
         .map(|id| format!("{}\n", json!({"id": id, "key": format!("{}", id % 7), "value": id})))
@@ -1209,6 +1216,38 @@ fn poison_in_a_stream_of_nats_becomes_a_dead_letter() {
     let reason = letters[6]["reason"].as_str().unwrap();
     assert!(reason.contains("bytes"), "{reason}");
     assert_eq!(nats.read(&[])[46]["value"], 47);
+    // A reason, and a payload as a text, that it has no room for: neither may hold up its key.
+    nats.request("records.k", &"\0".repeat(300_000));
+    nats.send(records(&[json!("essay"), json!(1)]));
+    nats.done();
+    let letters = nats.read(&["--dead"]);
+    let reason = "not JSON; the record is too large for a dead letter";
+    assert_eq!(letters[7], json!({"id": 55, "key": "k", "reason": reason}));
+    assert_eq!((&letters[8]["id"], &letters[8]["value"]), (&json!(56), &json!("essay")));
+    assert!(letters[8].to_string().len() < 1000, "{}", letters[8]);
+    assert_eq!(nats.read(&[])[47]["value"], 48);
+    worker.signal("-TERM");
+    assert_eq!(worker.ends(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_dead_letter_is_one_line_with_a_short_reason_whatever_the_host_says() {
+    let Some(nats) = Nats::start("what a host says") else { return };
+    nats.send(records(&[json!("x")]));
+    nats.request("records.k", "[1,\n 2]");
+    // In the place of `stream_host`, one that refuses all records and says very much about each.
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("host");
+    let text = r#"reason=$(head -c 2000000 /dev/zero | tr '\0' x)
+        while read -r record; do echo "{\"ack\":1,\"reason\":\"$reason\"}"; done"#;
+    fs::write(&script, format!("#!/bin/sh\n{text}\n")).unwrap();
+    assert!(Command::new("chmod").arg("700").arg(&script).status().unwrap().success());
+    let worker = nats.worker(&["--host", script.to_str().unwrap()], Path::new("guest.wasm"));
+    nats.done();
+    let reason = "x".repeat(500);
+    let letter = |id, value: Value| json!({"id": id, "key": "k", "value": value, "reason": reason});
+    let expected = [letter(1, json!("x")), letter(2, json!([1, 2]))];
+    assert_eq!(nats.read(&["--dead"]), expected);
     worker.signal("-TERM");
     assert_eq!(worker.ends(), (Some(0), String::new()));
 }

@@ -19,6 +19,7 @@ impl Guest for Poison {
         let mut results = vec![];
         match value.as_str().unwrap_or_default() {
             "error" => return Err("this record is not welcome".to_owned()),
+            "essay" => return Err("no ".repeat(1 << 20)),
             "panic" => panic!("this record is too much"),
             "loop" => loop {
                 hint::spin_loop();

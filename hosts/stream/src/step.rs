@@ -39,7 +39,8 @@ const MOST_PARTS: u32 = 20;
 /// Bytes of what comes out of one step.
 const MOST_OUTPUT: usize = 8 << 20;
 
-/// Bytes of what a guest prints that are kept, and of those that are shown where it fails.
+/// Bytes of what a guest prints that are kept, and of what it printed or said that are shown where it
+/// fails.
 const MOST_PRINTED: usize = 16 << 10;
 const MOST_SHOWN: usize = 500;
 
@@ -248,7 +249,7 @@ impl Step {
             .instantiate(&mut store)
             .and_then(|guest| guest.call_process(&mut store, key, value, state));
         match called {
-            Ok(answer) => answer.map_err(Failure::Refused),
+            Ok(answer) => answer.map_err(|reason| Failure::Refused(start(reason.as_bytes()))),
             Err(error) => Err(self.failure(&error, &printed.contents())),
         }
     }
@@ -259,10 +260,14 @@ impl Step {
             return Failure::TooLong(self.limits.time);
         }
         let cause = error.root_cause().to_string();
-        let printed = String::from_utf8_lossy(&printed[..printed.len().min(MOST_SHOWN)]);
-        Failure::Broken(match printed.trim() {
+        Failure::Broken(match start(printed).trim() {
             "" => cause,
             printed => format!("{cause}; it printed: {printed}"),
         })
     }
+}
+
+/// As much of a text of the guest's as is shown.
+fn start(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(MOST_SHOWN)]).into_owned()
 }

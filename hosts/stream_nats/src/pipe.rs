@@ -56,7 +56,7 @@ impl Step {
         state: Option<&str>,
     ) -> Result<Answer> {
         let start = format!("{{\"id\":{id},\"key\":{},\"value\":", quoted(key));
-        let value = value.replace(['\n', '\r'], " "); // in JSON they stand between values only
+        let value = one_line(value);
         let state = state.map_or("null".to_owned(), quoted);
         let line = format!("{start}{value},\"state\":{state}}}\n");
         let (answer, answered) = oneshot::channel();
@@ -149,6 +149,11 @@ async fn listen(
         let _ = question.answer.send(Answer { results, ..answer }); // unless the worker stops
     }
     Ok(())
+}
+
+/// JSON in one line: the ends of lines in it stand between values only.
+pub fn one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
 }
 
 /// A text as a JSON string.

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::names::Names;
-use crate::pipe::{self, Answer, Step, quoted};
+use crate::pipe::{self, Answer, Step, one_line, quoted};
 use crate::say;
 
 #[derive(clap::Args)]
@@ -75,6 +75,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// or a network that has failed.
 const TURN: Duration = Duration::from_millis(100);
 const FAILED: Duration = Duration::from_secs(1);
+
+/// Room in a message for its headers, and how many letters of a reason are kept.
+const HEADERS: usize = 1 << 10;
+const MOST_REASON: usize = 500;
 
 /// Works until told to stop. Then what is in hand is finished.
 ///
@@ -212,15 +216,7 @@ impl Worker {
         let state = match answer.reason {
             None => answer.state,
             Some(reason) => {
-                let value = match value {
-                    Some(value) => format!("\"value\":{value}"),
-                    None => {
-                        format!("\"text\":{}", quoted(&String::from_utf8_lossy(&message.payload)))
-                    }
-                };
-                let (named, reason) = (quoted(key), quoted(&reason));
-                let letter =
-                    format!("{{\"id\":{record},\"key\":{named},{value},\"reason\":{reason}}}");
+                let letter = self.letter(record, key, &message.payload, &reason);
                 self.store(self.names.dead_letter(key), letter, id).await?;
                 kept.state
             }
@@ -276,9 +272,14 @@ impl Worker {
         Ok(())
     }
 
+    /// Bytes that the server takes in one message.
+    fn most(&self) -> usize {
+        self.nats.client().server_info().max_payload.saturating_sub(HEADERS)
+    }
+
     /// An answer that the server has room for.
     fn fitting(&self, answer: Answer) -> Answer {
-        let most = self.nats.client().server_info().max_payload.saturating_sub(1 << 10);
+        let most = self.most();
         let state = answer.state.as_ref().map_or(0, |state| quoted(state).len());
         if answer.results.iter().map(String::len).chain([state]).any(|size| size > most) {
             return Answer::failed(&format!(
@@ -286,6 +287,26 @@ impl Worker {
             ));
         }
         answer
+    }
+
+    /// A dead letter that the server has room for. As a text, a payload can be six times as long as it was:
+    /// then the letter goes without, and by its number the record is found in its stream.
+    fn letter(&self, record: u64, key: &str, payload: &[u8], reason: &str) -> String {
+        let value = match json(payload) {
+            Some(value) => format!("\"value\":{},", one_line(value)),
+            None => format!("\"text\":{},", quoted(&String::from_utf8_lossy(payload))),
+        };
+        let key = quoted(key);
+        let reason: String = reason.chars().take(MOST_REASON).collect();
+        let letter = |value: &str, reason: &str| {
+            let reason = quoted(reason);
+            format!("{{\"id\":{record},\"key\":{key},{value}\"reason\":{reason}}}")
+        };
+        let whole = letter(&value, &reason);
+        match whole.len() > self.most() {
+            true => letter("", &format!("{reason}; the record is too large for a dead letter")),
+            false => whole,
+        }
     }
 }
 
