@@ -1152,6 +1152,7 @@ fn workers_may_be_killed_at_any_time() {
     let kills = records / 1000;
     let guest = guest_with("stream_count_guest", TARGET, &["--release"]);
     let start = || nats.worker(&["--ack-wait", "1"], &guest);
+    nats.send(String::new()); // now there is a stream to ask about
     let mut workers = [start(), start(), start()];
     let random = RandomState::new();
     thread::scope(|scope| {

@@ -157,9 +157,7 @@ async fn read(nats: &jetstream::Context, names: &Names, dead: bool) -> Result<()
         true => (names.dead_letters(), names.dead_letter("")),
         false => (names.to.clone(), names.result("")),
     };
-    let found = nats.get_stream(&name).await;
-    let mut found =
-        found.with_context(|| format!("there is no stream {name}: start a worker first"))?;
+    let mut found = names::existing(nats, &name, "start a worker first").await?;
     if found.info().await?.state.messages == 0 {
         return Ok(());
     }
@@ -208,7 +206,7 @@ async fn status(nats: &jetstream::Context, names: &Names, wait: bool) -> Result<
 
 /// How many records no worker has finished.
 async fn left(nats: &jetstream::Context, names: &Names) -> Result<u64> {
-    let records = names.records(nats).await?;
+    let records = names::existing(nats, &names.from, "send records first").await?;
     let consumer = records.get_consumer::<consumer::pull::Config>(names::WORKERS).await;
     Ok(match consumer {
         Ok(consumer) => {

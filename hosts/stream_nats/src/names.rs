@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{Context, consumer};
 
@@ -119,6 +120,18 @@ fn named(name: &str) -> Config {
     }
 }
 
+/// A stream that must be there, or what to do `first`.
+pub async fn existing(nats: &Context, name: &str, first: &str) -> Result<Stream> {
+    let found = nats.get_stream(name).await;
+    let missing = found.as_ref().is_err_and(
+        |error| matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.code() == 404),
+    );
+    found.with_context(|| match missing {
+        true => format!("there is no stream {name}: {first}"),
+        false => cannot_open(name),
+    })
+}
+
 async fn stream(nats: &Context, config: Config) -> Result<Stream> {
     let name = config.name.clone();
     let made = nats.get_or_create_stream(config).await;
@@ -128,7 +141,9 @@ async fn stream(nats: &Context, config: Config) -> Result<Stream> {
     {
         return Ok(stream);
     }
-    made.with_context(|| {
-        format!("cannot open the stream {name}: start the server with JetStream, `nats-server -js`")
-    })
+    made.with_context(|| cannot_open(&name))
+}
+
+fn cannot_open(name: &str) -> String {
+    format!("cannot open the stream {name}: start the server with JetStream, `nats-server -js`")
 }
