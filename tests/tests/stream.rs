@@ -1050,7 +1050,7 @@ impl Nats {
 
     /// What the server knows of the consumer of all workers.
     fn consumer(&self) -> Value {
-        self.request("$JS.API.CONSUMER.INFO.records.workers", "")
+        self.request("$JS.API.CONSUMER.INFO.records.results", "")
     }
 }
 

@@ -207,7 +207,7 @@ async fn status(nats: &jetstream::Context, names: &Names, wait: bool) -> Result<
 /// How many records no worker has finished.
 async fn left(nats: &jetstream::Context, names: &Names) -> Result<u64> {
     let records = names::existing(nats, &names.from, "send records first").await?;
-    let consumer = records.get_consumer::<consumer::pull::Config>(names::WORKERS).await;
+    let consumer = records.get_consumer::<consumer::pull::Config>(&names.to).await;
     Ok(match consumer {
         Ok(consumer) => {
             let info = consumer.cached_info();

@@ -16,9 +16,6 @@ pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// How long it knows it.
 const REMEMBERED: Duration = Duration::from_secs(120);
 
-/// What all workers of a step share: their one consumer.
-pub const WORKERS: &str = "workers";
-
 /// Room for what is put around a record to make a dead letter of it.
 const MARGIN: usize = 64 << 10;
 
@@ -27,7 +24,7 @@ pub struct Names {
     /// The stream of records; a record with the key K has the subject NAME.K
     #[arg(long, global = true, value_name = "NAME", default_value = "records", value_parser = name)]
     pub from: String,
-    /// The stream of results, which can be the records of another step
+    /// The stream of results, which can be the records of another step; the consumer has this name too
     #[arg(long, global = true, value_name = "NAME", default_value = "results", value_parser = name)]
     pub to: String,
 }
@@ -55,8 +52,10 @@ impl Names {
         format!("{}.{key}", self.to)
     }
 
+    // What a step keeps for itself has the names of both its streams, so that two steps on one stream have
+    // nothing in common. No other stream is called like that, for a name on the command line has no `+`.
     pub fn dead_letters(&self) -> String {
-        format!("{}-dead", self.from)
+        format!("{}+{}-dead", self.from, self.to)
     }
 
     pub fn dead_letter(&self, key: &str) -> String {
@@ -64,7 +63,7 @@ impl Names {
     }
 
     pub fn states(&self) -> String {
-        format!("{}-states", self.from)
+        format!("{}+{}-states", self.from, self.to)
     }
 
     pub fn state(&self, key: &str) -> String {
@@ -93,15 +92,15 @@ impl Names {
         stream(nats, Config { max_messages_per_subject: 1, ..named(&self.states()) }).await
     }
 
-    /// The one consumer of all workers: the server gives each record to one of them, and to another
-    /// one if the first says nothing of it for as long as `wait`.
+    /// The one consumer of all workers of a step: the server gives each record to one of them, and to
+    /// another one if the first says nothing of it for as long as `wait`.
     pub async fn consumer(
         &self,
         records: &Stream,
         wait: Duration,
     ) -> Result<Consumer<pull::Config>> {
         let config = pull::Config {
-            durable_name: Some(WORKERS.to_owned()),
+            durable_name: Some(self.to.clone()),
             ack_policy: consumer::AckPolicy::Explicit,
             ack_wait: wait,
             ..Default::default()
