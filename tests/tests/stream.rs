@@ -1381,6 +1381,9 @@ fn what_a_worker_needs_is_said_in_one_line() {
         starts_with("Error: cannot read missing.wasm: check the path, or build the guest first\n")
             .and(contains("\nError: the host has ended: exit status: 1\n")),
     );
+    work(&["--to", "records", guest]).stderr(starts_with(
+        "Error: --from and --to are both records: a step would work on its own",
+    ));
     work(&[guest, "--", "--workers", "0"]).stderr(
         starts_with("error: invalid value '0' for '--workers <COUNT>'")
             .and(contains("\nError: the host has ended: exit status: 2\n")),

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
@@ -85,6 +85,11 @@ const MOST_REASON: usize = 500;
 /// # Errors
 /// If the host cannot be started, or ends. What it was working on stays with the server.
 pub async fn work(nats: &Context, names: &Names, options: Options) -> Result<()> {
+    let Names { from, to } = names;
+    ensure!(
+        from != to,
+        "--from and --to are both {to}: a step would work on its own results for ever"
+    );
     let program = match options.host {
         Some(program) => program,
         None => std::env::current_exe()?.with_file_name("stream_host"),
