@@ -838,6 +838,7 @@ fn a_mistake_on_the_command_line_ends_with_2() {
     run(&[]).stderr(contains("<GUEST.wasm>"));
     run(&["--nats", "guest.wasm"]).stderr(contains("--nats"));
     run(&["guest.wasm", "records.jsonl"]).stderr(contains("records.jsonl"));
+    run(&["--workers", "0", "--workers", "1", "guest.wasm"]).stderr(contains("--workers"));
     for (flag, value) in [
         ("--workers", "0"),
         ("--workers", "257"),

@@ -26,6 +26,7 @@ use step::{Failure, Limits, Loader, Outcome, Step};
 /// Pass records through a component, from standard input to standard output: a line of JSON each,
 /// such as {"key": "kitchen", "value": {"celsius": 21.5}}.
 #[derive(Parser)]
+#[command(args_override_self = true)] // a driver gives some options, and then those of its user
 struct Cli {
     /// Threads that work; the records of one key are all worked on by the same one
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = up_to(256))]
