@@ -63,6 +63,7 @@ struct Worker {
     nats: Context,
     names: Names,
     records: Stream,
+    consumer: Consumer<pull::Config>,
     states: Stream,
     step: Step,
     made: i128,
@@ -101,9 +102,9 @@ pub async fn work(nats: &Context, names: &Names, options: Options) -> Result<()>
     let (step, host) = pipe::start(&program, &options.guest, &options.options)?;
     let made = records.cached_info().created.unix_timestamp_nanos();
     let (nats, names) = (nats.clone(), names.clone());
-    let worker = Arc::new(Worker { nats, names, records, states, step, made });
+    let worker = Arc::new(Worker { nats, names, records, consumer, states, step, made });
 
-    let working = worker.take(consumer, options.in_flight, wait / 3);
+    let working = worker.take(options.in_flight, wait / 3);
     tokio::try_join!(working, host.run())?;
     Ok(())
 }
@@ -111,12 +112,7 @@ pub async fn work(nats: &Context, names: &Names, options: Options) -> Result<()>
 impl Worker {
     /// Takes records from the server, no more than there is room for, and gives each to the lane of its
     /// key. The lanes go side by side.
-    async fn take(
-        self: Arc<Self>,
-        consumer: Consumer<pull::Config>,
-        in_flight: u16,
-        beat: Duration,
-    ) -> Result<()> {
+    async fn take(self: Arc<Self>, in_flight: u16, beat: Duration) -> Result<()> {
         let room = Arc::new(Semaphore::new(in_flight.into()));
         let mut lanes = Vec::new();
         let mut ends = JoinSet::new();
@@ -130,6 +126,7 @@ impl Worker {
             });
             lanes.push(lane);
         }
+        let consumer = self.consumer.clone();
         drop(self); // the lanes have it, and when they end, the host does
         let hasher = RandomState::new();
         let mut stop = pin!(stopped());
@@ -189,10 +186,14 @@ impl Worker {
         }
 
         // 2. Its turn? If one of the same key comes first, that one is in other hands, or will come again.
-        let next = self.records.raw_message_builder().sequence(kept.record + 1);
-        let next =
-            next.next_by_subject(subject).send().await.context("cannot look for its turn")?;
-        if next.sequence < record {
+        let mut next = self.next(subject, kept.record).await?;
+        if next < record && kept.record == 0 {
+            // Or nothing is known of the key any more, and the one that comes first was finished long ago.
+            let info =
+                self.consumer.get_info().await.context("cannot look for what is finished")?;
+            next = self.next(subject, info.ack_floor.stream_sequence).await?;
+        }
+        if next < record {
             return Ok(AckKind::Nak(Some(TURN)));
         }
         // A stream may drop what is finished, and one that comes first may have been, since the state was
@@ -229,6 +230,12 @@ impl Worker {
         let kept = Kept { made: self.made, record, state };
         let known = self.keep(key, &kept, revision).await?;
         Ok(if known { AckKind::Ack } else { AckKind::Nak(Some(TURN)) })
+    }
+
+    /// The number of the next record of a subject after the record `last`.
+    async fn next(&self, subject: &str, last: u64) -> Result<u64> {
+        let next = self.records.raw_message_builder().sequence(last + 1).next_by_subject(subject);
+        Ok(next.send().await.context("cannot look for its turn")?.sequence)
     }
 
     /// What is kept with a key, and the number that it stands under, 0 for nothing. This asks the one
