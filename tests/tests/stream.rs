@@ -1307,6 +1307,81 @@ fn a_stream_that_is_made_again_is_worked_on_again() {
 }
 
 #[test]
+fn a_state_that_was_thrown_away_holds_nothing_up() {
+    let Some(nats) = Nats::start("states that are thrown away") else { return };
+    let guest = guest("stream_count_guest", TARGET);
+    let _workers = [(); 2].map(|()| nats.worker(&["--ack-wait", "1"], &guest));
+    nats.send(counted(100, 5));
+    nats.done();
+    let gone = nats.request("$JS.API.STREAM.PURGE.records+results-states", "");
+    assert_eq!(gone["purged"], 5, "{gone}");
+    nats.send(counted(100, 5));
+    nats.done();
+    let results = nats.read(&[]);
+    let (before, after) = results.split_at(100);
+    complete(before, 100);
+    complete(after, 100);
+}
+
+#[test]
+fn two_steps_on_one_stream_have_nothing_in_common() {
+    let Some(nats) = Nats::start("two steps") else { return };
+    nats.send(counted(300, 10));
+    let _counting = nats.worker(&[], &guest("stream_count_guest", TARGET));
+    let _filtering = nats.worker(&["--to", "hot"], &guest("stream_filter_guest", TARGET));
+    for (to, results) in [("results", 300), ("hot", 120)] {
+        let status = nats.status(&["--wait", "--to", to]);
+        assert_eq!(
+            status,
+            [("dead letters", 0), ("records left", 0), ("results", results)]
+                .map(|(name, n)| (name.to_owned(), n))
+                .into()
+        );
+    }
+    complete(&nats.read(&[]), 300);
+    assert!(
+        nats.read(&["--to", "hot"]).iter().all(|hot| hot["value"]["celsius"].as_u64() >= Some(30))
+    );
+}
+
+#[test]
+fn the_options_of_the_host_can_be_given_again() {
+    let Some(nats) = Nats::start("options of the host") else { return };
+    let guest = guest("stream_poison_guest", TARGET);
+    let _worker = nats.worker(&["--", "--max-line-size", "100"], &guest);
+    nats.send(records(&[json!("x".repeat(100)), json!(1)]));
+    let status = nats.done();
+    assert_eq!(Vec::from_iter(status.values()), [&1, &1]);
+    assert_eq!(nats.read(&["--dead"])[0]["reason"], "a line of more than 100 bytes");
+}
+
+#[test]
+fn a_record_is_sent_when_its_line_is_there() {
+    let Some(nats) = Nats::start("a pipe that stays open") else { return };
+    nats.send(String::new()); // now there is a stream to ask about
+    let url = nats.url();
+    let start = || Running::start("stream_nats_host", &["--nats", &url], Path::new("send"));
+    let mut sending = start();
+    for count in 1..=3 {
+        sending.write(&records(&[json!(count)]));
+        let start = Instant::now();
+        while nats.status(&[])["records left"] < count {
+            assert!(start.elapsed() < LIMIT, "{:?}", nats.status(&[]));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    sending.stdin = None;
+    assert_eq!(sending.line(), "3 records sent\n");
+    assert!(sending.ends().0.success());
+    // A line that is wrong ends it, though more could come.
+    let mut sending = start();
+    sending.write(&(records(&[json!(1)]) + "no record\n"));
+    let (status, errors) = sending.ends();
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.starts_with("Error: line 2 is not a record\n"), "{errors}");
+}
+
+#[test]
 fn a_worker_that_stood_still_overwrites_nothing() {
     let Some(nats) = Nats::start("a worker that stands still") else { return };
     let guest = guest("stream_count_guest", TARGET);
@@ -1367,7 +1442,7 @@ fn what_a_worker_needs_is_said_in_one_line() {
     send(&format!("{good}no record\n"))
         .code(1)
         .stdout("1 records sent\n")
-        .stderr(starts_with("Error: line 2 is no record\n"));
+        .stderr(starts_with("Error: line 2 is not a record\n"));
     for key in ["a b", "a..b", "*", "a.>", "", "\n"] {
         let record = json!({"key": key, "value": 1}).to_string();
         let refused = send(&record).code(1).stdout("0 records sent\n");

@@ -6,7 +6,7 @@ mod names;
 mod pipe;
 mod worker;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use names::Names;
 use pipe::quoted;
@@ -119,15 +120,20 @@ async fn send(nats: &jetstream::Context, names: &Names) -> Result<()> {
     names.records(nats).await?;
     let mut stored = Vec::new();
     let mut count = 0;
-    let mut lines = (1..).zip(io::stdin().lock().lines());
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut line = 0;
     let ended = loop {
-        let Some((line, text)) = lines.next() else { break Ok(()) };
+        // While there is no line, the connection goes on: what came before it is on its way already.
+        let text = lines.next_line().await.transpose();
+        let Some(text) = text else { break Ok(()) };
+        line += 1;
         let record = text.map_err(anyhow::Error::from).and_then(|text| {
             let Record { key, value } = serde_json::from_str(&text)?;
             ensure!(names::is_key(&key), "no subject can end with the key {}", quoted(&key));
             Ok((names.record(&key), value.get().to_owned()))
         });
-        let (subject, value) = match record.with_context(|| format!("line {line} is no record")) {
+        let (subject, value) = match record.with_context(|| format!("line {line} is not a record"))
+        {
             Ok(record) => record,
             Err(error) => break Err(error),
         };
