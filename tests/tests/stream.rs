@@ -1465,7 +1465,64 @@ fn what_a_worker_needs_is_said_in_one_line() {
             .and(contains("\nError: the host has ended: exit status: 2\n")),
     );
     run(&["read", "--nats", &url], "").success();
-    run(&["read", "--from", "other", "--dead", "--nats", &url], "")
-        .code(1)
-        .stderr(starts_with("Error: there is no stream other-dead: start a worker first\n"));
+    for args in [&["status", "--from", "recods"][..], &["status", "--from", "recods", "--wait"]] {
+        run(&[args, &["--nats", &url]].concat(), "")
+            .code(1)
+            .stdout("")
+            .stderr(starts_with("Error: there is no stream recods: send records first\n"));
+    }
+    assert_eq!(nats.request("$JS.API.STREAM.INFO.recods", "")["error"]["code"], 404);
+    run(&["read", "--from", "other", "--dead", "--nats", &url], "").code(1).stderr(starts_with(
+        "Error: there is no stream other+results-dead: start a worker first\n",
+    ));
+}
+
+/// Runs the script of the page at `dir` to its end.
+#[cfg(unix)]
+fn script(dir: &Path, args: &[&str], path: Option<&str>) -> Assert {
+    let paths = std::env::var_os("PATH").unwrap();
+    let bash =
+        std::env::split_paths(&paths).map(|dir| dir.join("bash")).find(|bash| bash.is_file());
+    let mut script = assert_cmd::Command::new(bash.unwrap());
+    script.arg(root().join("examples/stream/nats.sh")).args(args).current_dir(dir).timeout(LIMIT);
+    script.env("PATH", path.map_or(paths, Into::into)).assert()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_script_of_the_page_waits_for_nothing_that_does_not_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for args in [&[][..], &[""], &["0"], &["-1"], &["three"]] {
+        let error = "error: say how many workers, 1 to 99: bash examples/stream/nats.sh 3\n";
+        script(dir, args, None).code(2).stdout("").stderr(error);
+    }
+    let error = "error: nats-server is not installed\n";
+    script(dir, &["1"], Some("/nowhere")).code(1).stdout("").stderr(error);
+    if !installed("nats-server", "stream, the script of the page") {
+        return;
+    }
+    // The files that it needs, one after the other.
+    let guest = "target/wasm32-wasip2/debug/stream_count_guest.wasm";
+    let mut files = vec![(guest.to_owned(), None)];
+    for package in ["stream_host", "stream_nats_host"] {
+        let program = host(package).get_program().to_owned();
+        files.push((format!("target/debug/{package}"), Some(program)));
+    }
+    for (file, program) in files {
+        let error =
+            format!("error: there is no {file}: build it as examples/stream/README.md does\n");
+        script(dir, &["1"], None).code(1).stdout("").stderr(error);
+        let file = dir.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        match program {
+            Some(program) => std::os::unix::fs::symlink(program, file).unwrap(),
+            None => fs::write(file, "oops").unwrap(),
+        }
+    }
+    // All are there, and no worker can do anything with such a guest.
+    for workers in ["1", "2"] {
+        let ended = script(dir, &[workers], None).code(1).stdout("3000 records sent\n");
+        ended.stderr(contains("error: the server or a worker has ended\n"));
+    }
 }
