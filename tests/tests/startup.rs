@@ -307,7 +307,7 @@ fn a_folder_of_others_is_refused() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{PermissionsExt, chown};
-        let others = "others can write there: take a folder of your own, with `chmod 700`";
+        let others = "others can write there, and may have: name a new folder, or delete this one";
         let set = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
         for mode in [0o777, 0o1777, 0o770, 0o702] {
             set(mode);
@@ -323,6 +323,34 @@ fn a_folder_of_others_is_refused() {
         if chown(dir.path(), Some(12345), None).is_ok() {
             refuse(dir.path(), others);
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_others_is_compiled_again() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let (bad, dir) = (BadInput::new(), tempfile::tempdir().unwrap());
+    let folder = dir.path().join("compiled");
+    let keep = ["--rung", "file", "--requests", "1", "--compiled", folder.to_str().unwrap()];
+    let guest = small(&bad, "count.wasm", COUNT);
+    run(&keep, &guest).success();
+    let (path, _) = only_file(&folder);
+    let said = format!(
+        "host: file: compiled again, for others can write to {}\n",
+        path.file_name().unwrap().display()
+    );
+    let again = || {
+        run(&keep, &guest).success().stderr("").stdout(contains(&*said));
+        run(&keep, &guest).success().stdout(contains("host: file: found\n"));
+    };
+    for mode in [0o622, 0o660, 0o602] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        again();
+    }
+    // Of another user, which only root can make.
+    if chown(&path, Some(12345), None).is_ok() {
+        again();
     }
 }
 

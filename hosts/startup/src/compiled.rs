@@ -2,9 +2,9 @@
 //! Notice what comes before `unsafe`: whose folder it is, and a checksum of every byte.
 //! Run: just run startup
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -48,11 +48,10 @@ impl Folder {
         builder.create(path)?;
         #[cfg(unix)]
         {
-            let folder = fs::metadata(path)?;
-            let ours = [rustix::process::geteuid().as_raw(), 0]; // root can do all that it wants anyway
+            // To take their right away would not be enough: what they put there would stay.
             wasmtime::ensure!(
-                ours.contains(&folder.uid()) && folder.mode() & 0o022 == 0,
-                "others can write there: take a folder of your own, with `chmod 700`"
+                ours(&fs::metadata(path)?),
+                "others can write there, and may have: name a new folder, or delete this one"
             );
         }
         Ok(Self(path.to_owned()))
@@ -76,16 +75,20 @@ impl Folder {
 
     fn read(&self, engine: &Engine, name: &str) -> Result<Option<Component>> {
         // All of it is read first, so that what is checked is what is run, whatever becomes of the file.
-        let file = match fs::read(self.0.join(name)) {
+        let mut file = match File::open(self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.with_context(|| format!("cannot read {name}"))?,
         };
-        let sealed = file.split_first_chunk().filter(|(seal, code)| **seal == sum(name, code));
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+        #[cfg(unix)]
+        wasmtime::ensure!(ours(&file.metadata()?), "others can write to {name}");
+        let sealed = bytes.split_first_chunk().filter(|(seal, code)| **seal == sum(name, code));
         let (_, code) = sealed.with_context(|| {
             format!("{name} is cut short, damaged, or was written by another program")
         })?;
         // SAFETY: these must be bytes that `serialize` returned, for an engine like this one. They are:
-        // `write` puts such a checksum before such bytes, nobody else writes here (see `open`), and the
+        // `write` puts such a checksum before such bytes, nobody else writes here (see `ours`), and the
         // name, which is part of the sum, says for which guest and which engine they were compiled.
         let component = unsafe { Component::deserialize(engine, code) };
         component.map(Some).with_context(|| format!("{name} does not fit this engine"))
@@ -99,6 +102,14 @@ impl Folder {
         file.persist(self.0.join(name))?;
         Ok(())
     }
+}
+
+/// Whether a folder or file belongs to this user, or to root, who can do all anyway, and nobody else can
+/// write to it.
+#[cfg(unix)]
+fn ours(metadata: &fs::Metadata) -> bool {
+    let owners = [rustix::process::geteuid().as_raw(), 0];
+    owners.contains(&metadata.uid()) && metadata.mode() & 0o022 == 0
 }
 
 /// The name says what was compiled and by what. The engine's part changes with each release of wasmtime,
