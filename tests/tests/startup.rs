@@ -374,17 +374,20 @@ fn several_programs_write_the_same_file_at_once() {
                     .unwrap()
             })
             .collect();
+        let mut again = 0;
         for host in running {
             let output = host.wait_with_output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success() && text.contains("each answer was 1\n"), "{text}");
-            assert!(!text.contains("again") && !text.contains("each time"), "{round}: {text}");
+            assert!(!text.contains("each time"), "{round}: {text}");
+            again += usize::from(text.contains("compiled again"));
         }
+        // The first one that looks finds half a file, and so may others until it has put a whole one there.
+        assert_eq!(again > 0, round == 2, "{round}: {again} have compiled again");
         let (path, bytes) = only_file(&folder);
         run(&keep, &guest).success().stdout(contains("host: file: found\n"));
         if round == 1 {
-            fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(); // which some of the next ones find
-            run(&keep, &guest).success().stdout(contains("compiled again"));
+            fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         } else {
             fs::remove_file(&path).unwrap();
         }
