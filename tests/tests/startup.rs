@@ -438,7 +438,7 @@ fn a_pool_without_a_place_makes_no_instance() {
 }
 
 #[test]
-fn what_a_guest_says_commands_no_terminal() {
+fn an_answer_commands_no_terminal() {
     let bad = BadInput::new();
     let escape = "(i32.store8 (i32.const 100) (i32.const 27))";
     let says = small(&bad, "says.wasm", escape);
