@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -81,7 +82,7 @@ const ENGINES: [Row; 5] = [
     row("native/moderate", "Rust without any guest"),
     row("core/moderate", "core module with addresses, in wasmtime"),
     row("component/moderate", "component, in wasmtime"),
-    row("Extism/moderate", "plug-in of Extism's kind"),
+    row("Extism/moderate", "plug-in of Extism's kind, in wasmtime 43"), // as benches/others locks it
     row("wasmi/moderate", "the same core module, in wasmi"),
 ];
 
@@ -119,12 +120,13 @@ fn main() -> Result<()> {
         let output = output.with_context(|| format!("cannot run {program}"))?;
         Ok::<_, anyhow::Error>(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
+    let cores = thread::available_parallelism()?;
     let date = said("date", &["+%F"])?;
     let rust = said("rustc", &["--version"])?;
     let rust = rust.split(' ').nth(1).context("rustc says its version")?;
     let mut text = format!(
         "# Figures of startup\n\n\
-        `just bench` wrote this on {date}, on 2 shared cores, with Rust {rust} and wasmtime {engine}, all \
+        `just bench` wrote this on {date}, on {cores} cores, with Rust {rust} and wasmtime {engine}, all \
         built for\nrelease. Each figure is a median, and behind it stands the median of what single \
         measurements are\naway from it. What others measured stands beside it where there is \
         something: it was another machine,\nanother year and another guest, and tells no more than how \
