@@ -194,11 +194,12 @@ fn variables_of_all_simple_types_are_found() {
         fn main() { outer(-7, 'ß', true) }
         fn outer(number: i8, letter: char, flag: bool) {
             let (wide, real, single) = (u64::MAX - 1, 0.5_f64, -1.5_f32);
+            let (widest, lowest) = (u128::MAX - 1, i128::MIN + 1);
             { let hidden = 1_u8; std::hint::black_box(hidden); }
             let text = "text\n";
             let array = [1_u8, 2, 3];
             inner(&number);
-            std::hint::black_box((letter, flag, wide, real, single, text, array));
+            std::hint::black_box((letter, flag, wide, real, single, text, array, widest, lowest));
         }
         fn inner(pointer: &i8) { let below = i16::from(*pointer) - 1; leaf(below) }
         fn leaf(negative: i16) { unsafe { (negative as usize as *mut u32).write_volatile(1) } }
@@ -218,6 +219,8 @@ fn variables_of_all_simple_types_are_found() {
         "letter = 'ß' (char)",
         "flag = true (bool)",
         "wide = 18446744073709551614 (u64)",
+        "widest = 340282366920938463463374607431768211454 (u128)",
+        "lowest = -170141183460469231731687303715884105727 (i128)",
         "real = 0.5 (f64)",
         "single = -1.5 (f32)",
         "text = \"text\\n\" (&str)",

@@ -197,22 +197,22 @@ impl<'a> Dump<'a> {
         let Some(bytes) = self.bytes(at, size) else {
             return Ok(format!("{name}, not in memory"));
         };
-        let mut wide = [0; 8];
-        let kept = bytes.len().min(8);
+        let mut wide = [0; 16];
+        let kept = bytes.len().min(16);
         wide[..kept].copy_from_slice(&bytes[..kept]);
-        let unsigned = u64::from_le_bytes(wide);
+        let unsigned = u128::from_le_bytes(wide);
         let text = match (entry.tag(), entry.attr_value(gimli::DW_AT_encoding)) {
             (gimli::DW_TAG_base_type, Some(AttributeValue::Encoding(encoding))) => match encoding {
                 gimli::DW_ATE_boolean => (unsigned != 0).to_string(),
                 gimli::DW_ATE_signed => {
-                    let unused = 64 - 8 * kept as u32;
-                    (((unsigned << unused) as i64) >> unused).to_string()
+                    let unused = 128 - 8 * kept as u32;
+                    ((unsigned << unused).cast_signed() >> unused).to_string()
                 }
                 gimli::DW_ATE_UTF => {
                     format!("{:?}", char::from_u32(unsigned as u32).unwrap_or_default())
                 }
                 gimli::DW_ATE_float if kept == 4 => f32::from_bits(unsigned as u32).to_string(),
-                gimli::DW_ATE_float => f64::from_bits(unsigned).to_string(),
+                gimli::DW_ATE_float => f64::from_bits(unsigned as u64).to_string(),
                 _ => unsigned.to_string(),
             },
             (gimli::DW_TAG_structure_type, _) if name == "&str" && bytes.len() == 8 => {
