@@ -229,7 +229,8 @@ fn main() -> Result<ExitCode> {
         }
     });
 
-    // 5. Instantiate and call. What was found out is kept before it is said how the guest ended.
+    // 5. Instantiate and call. What was found out is kept before it is said how the guest ended. If it
+    //    cannot be kept, there is still the end to be told.
     let ended = linked
         .instantiate(&mut store)
         .and_then(|instance| instance.get_typed_func::<(), ()>(&mut store, "_start"))
@@ -237,7 +238,7 @@ fn main() -> Result<ExitCode> {
     if let (Some(profiler), Some(file)) = (store.data_mut().profiler.take(), profile) {
         let mut file = BufWriter::new(file);
         let written = profiler.finish(&mut file).and_then(|()| Ok(file.flush()?));
-        written.context("cannot write the profile")?;
+        say_failure(written.context("cannot write the profile"));
     }
     let Err(error) = ended else { return Ok(ExitCode::SUCCESS) };
     let exited = error.is::<I32Exit>(); // which is no failure of the guest's, and has a dump as well
@@ -245,11 +246,19 @@ fn main() -> Result<ExitCode> {
         (error.downcast_ref::<WasmCoreDump>(), core_dump, exited)
     {
         let bytes = dump.serialize(&mut store, &program);
-        create(file)?
-            .write_all(&bytes)
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        let written = create(file).and_then(|mut file| Ok(file.write_all(&bytes)?));
+        say_failure(
+            written.with_context(|| format!("cannot keep the core dump in {}", file.display())),
+        );
     }
     status(&error, guest, cli.all_frames)
+}
+
+/// Says in one line what this host could not do, unless it could.
+fn say_failure(done: Result<()>) {
+    if let Err(error) = done {
+        eprintln!("host: {error:#}");
+    }
 }
 
 /// Raises the engine's epoch with each tick, and counts them. A debugger stops this thread as well.
