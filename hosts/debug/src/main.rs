@@ -57,7 +57,7 @@ struct Cli {
     #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
     profile: Option<Strategy>,
 
-    /// How long the guest may compute; the time that a debugger stops it does not count
+    /// How long the guest may take, computing and waiting; while a debugger stops it, no time passes
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
 
