@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use assert_cmd::assert::Assert;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 use serde_json::Value;
 use tests::{BadInput, guest, guest_with, host, refused, root};
@@ -295,16 +296,88 @@ fn the_stack_of_a_recursion_is_read_from_the_inside() {
 
 #[test]
 fn a_guest_that_does_not_trap_leaves_no_core_dump() {
-    let (dir, bad) = (tempfile::tempdir().unwrap(), BadInput::new());
+    let dir = tempfile::tempdir().unwrap();
     let dump = dir.path().join("core");
     let flag = format!("coredump={}", dump.display());
     run(&["-D", &flag], &lines(), &["duplicates", "by_set", "10"]).success();
     run(&["-D", &flag], &lines(), &["invoice", "/nowhere"]).code(1);
     assert!(!dump.exists());
-    // One that cannot be written is an error.
+}
+
+#[test]
+fn the_end_of_a_guest_is_told_even_if_nothing_can_be_kept() {
+    let bad = BadInput::new();
     let trap = bad.module("trap.wasm", r#"(module (func (export "_start") unreachable))"#);
-    let flag = format!("coredump={}", dir.path().join("no/core").display());
-    run(&["-D", &flag], &trap, &[]).code(1).stderr(starts_with("Error: cannot write "));
+    let nowhere = bad.missing().with_file_name("no").join("core");
+    let flag = format!("coredump={}", nowhere.display());
+    let said =
+        format!("host: cannot keep the core dump in {0}: cannot write {0}: ", nowhere.display());
+    run(&["-D", &flag], &trap, &[])
+        .code(134)
+        .stderr(starts_with(said).and(contains("wasm `unreachable` instruction executed\n")));
+    if cfg!(target_os = "linux") {
+        let run = |flags: &[&str], args: &[&str]| run(flags, &lines(), args);
+        let full = "host: cannot keep the core dump in /dev/full: No space left on device";
+        run(&["-D", "coredump=/dev/full"], &ORDERS).code(134).stderr(contains(full));
+        let full = contains("host: cannot write the profile: No space left on device");
+        let profile = ["--profile", "guest,/dev/full"];
+        run(&profile, &["duplicates", "by_set", "10"]).success().stderr(full.clone());
+        run(&profile, &["invoice", "/nowhere"]).code(1).stderr(full.clone());
+        run(&profile, &ORDERS).code(134).stderr(full);
+    }
+}
+
+#[test]
+fn no_name_of_a_guest_commands_the_terminal() {
+    let (dir, bad) = (tempfile::tempdir().unwrap(), BadInput::new());
+    // The name of a function, in the stack after a trap and in a dump.
+    let text = r#"(module (memory 1) (func $"\1b[2J" (export "_start") unreachable))"#;
+    let guest = bad.module("name.wasm", text);
+    let dump = dir.path().join("core");
+    let flag = format!("coredump={}", dump.display());
+    run(&["-D", &flag], &guest, &[]).code(134).stderr(contains(" - \\u{1b}[2J\n"));
+    open(&dump, Some(&guest)).success().stdout(contains("   0: \\u{1b}[2J\n"));
+    // Those of modules that do not belong together.
+    let [one, other] = ["one", "other"].map(|name| {
+        let text =
+            format!(r#"(module $"\1b{name}" (memory 1) (func (export "_start") unreachable))"#);
+        bad.module(&format!("{name}.wasm"), &text)
+    });
+    run(&["-D", &flag], &one, &[]).code(134);
+    let cause = "it is a dump of \\u{1b}one, and the guest is \\u{1b}other: ";
+    refused(open(&dump, Some(&other)), &dump, "cannot open {} with", cause);
+    // Those of a function, a variable, its type and a file in debug info, where other letters stood.
+    let source = r#"
+        struct Typename { field: u64 }
+        fn main() { let variable = Typename { field: 7 }; std::hint::black_box(&variable); leaf() }
+        fn leaf() { unsafe { (usize::MAX as *mut u8).write_volatile(1) } }
+    "#;
+    let guest = with_debug_info(dir.path(), source);
+    run(&["-D", &flag], &guest, &[]).code(134);
+    let mut wasm = fs::read(&guest).unwrap();
+    for (name, command) in [
+        ("Typename", "\u{1b}ypename"),
+        ("variable", "\u{1b}ariable"),
+        ("program.rs", "\u{1b}rogram.rs"),
+    ] {
+        let at: Vec<_> = (0..wasm.len() - name.len())
+            .filter(|at| &wasm[*at..*at + name.len()] == name.as_bytes())
+            .collect();
+        assert!(!at.is_empty(), "{name}");
+        at.into_iter().for_each(|at| wasm[at..at + name.len()].copy_from_slice(command.as_bytes()));
+    }
+    fs::write(&guest, wasm).unwrap();
+    let shown = stdout(&open(&dump, Some(&guest)).success().stderr(""));
+    for name in ["(\\u{1b}ypename)", " \\u{1b}ariable = ", "\\u{1b}rogram.rs:"] {
+        assert!(shown.contains(name), "no {name}: {shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    // That of a function in a profile.
+    let json = bad.missing().with_file_name("profile.json");
+    let text = r#"{"threads":[{"stringArray":["\u001b[2J"], "samples":{"stack":[0]},
+        "stackTable":{"frame":[0],"prefix":[null]}, "frameTable":{"func":[0]}, "funcTable":{"name":[0]}}]}"#;
+    fs::write(&json, text).unwrap();
+    open(&json, None).success().stdout(contains("%  ?[2J\n"));
 }
 
 #[test]

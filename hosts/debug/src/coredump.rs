@@ -34,6 +34,19 @@ pub fn near(file: &str) -> &str {
     here.and_then(|here| file.strip_prefix(here)?.strip_prefix('/')).unwrap_or(file)
 }
 
+/// A text of the guest's as it may stand in a line: control characters are spelled out, so that no name
+/// commands the terminal.
+pub fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            letter if letter.is_control() => harmless.extend(letter.escape_default()),
+            letter => harmless.push(letter),
+        }
+    }
+    harmless
+}
+
 /// Prints the stack of the first thread, and for each function what its variables were.
 pub fn print(dump: &[u8], guest: &[u8], all: bool) -> Result<()> {
     let (dump, guest) = (Dump::read(dump)?, Guest::read(guest)?);
@@ -43,7 +56,9 @@ pub fn print(dump: &[u8], guest: &[u8], all: bool) -> Result<()> {
     {
         ensure!(
             of == name,
-            "it is a dump of {of}, and the guest is {name}: build it in the same way"
+            "it is a dump of {}, and the guest is {}: build it in the same way",
+            harmless(of),
+            harmless(name)
         );
     }
     println!("host: {} functions on the stack, {} pages of memory", dump.stack.len(), dump.pages);
@@ -80,11 +95,11 @@ pub fn print(dump: &[u8], guest: &[u8], all: bool) -> Result<()> {
             continue;
         }
         match guest.names.get(&frame.funcidx) {
-            Some(name) => println!("{number:4}: {:#}", demangle(name)),
+            Some(name) => println!("{number:4}: {}", harmless(&format!("{:#}", demangle(name)))),
             None => println!("{number:4}: function {}", frame.funcidx),
         }
         if let Some((file, line)) = place {
-            println!("         at {}:{line}", near(file));
+            println!("         at {}:{line}", harmless(near(file)));
         }
         if let Some(before) = before
             && let Some(unit) = debug_info.find_dwarf_and_unit(address).skip_all_loads()
@@ -95,7 +110,7 @@ pub fn print(dump: &[u8], guest: &[u8], all: bool) -> Result<()> {
             };
             for variable in variables(&unit, address, base)? {
                 let text = dump.value(&unit, variable.ty, variable.address)?;
-                println!("         {} = {text}", variable.name);
+                println!("         {}", harmless(&format!("{} = {text}", variable.name)));
             }
         }
     }

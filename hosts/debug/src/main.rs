@@ -30,6 +30,8 @@ use wasmtime_wasi::cli::OutputFile;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx};
 
+use coredump::harmless;
+
 /// Run a WASI preview 1 command that misbehaves, or open what an earlier run has left.
 #[derive(Parser)]
 struct Cli {
@@ -348,18 +350,18 @@ fn print_stack(frames: &[FrameInfo], all: bool) {
         let symbols = frame.symbols();
         for (index, symbol) in symbols.iter().enumerate() {
             let own = frame.func_name().filter(|_| index + 1 == symbols.len());
-            let name = demangle(own.or(symbol.name()).unwrap_or("?"));
+            let name = function(own.or(symbol.name()).unwrap_or("?"));
             match index {
-                0 => eprintln!("{number:4}: {offset:#8x} - {name:#}"),
-                _ => eprintln!("                 - {name:#}"),
+                0 => eprintln!("{number:4}: {offset:#8x} - {name}"),
+                _ => eprintln!("                 - {name}"),
             }
             if let (Some(file), Some(line)) = (symbol.file(), symbol.line()) {
-                eprintln!("                   at {}:{line}", coredump::near(file));
+                eprintln!("                   at {}:{line}", harmless(coredump::near(file)));
             }
         }
         if symbols.is_empty() {
             match frame.func_name() {
-                Some(name) => eprintln!("{number:4}: {offset:#8x} - {:#}", demangle(name)),
+                Some(name) => eprintln!("{number:4}: {offset:#8x} - {}", function(name)),
                 None => eprintln!("{number:4}: {offset:#8x} - function {}", frame.func_index()),
             }
         }
@@ -368,4 +370,9 @@ fn print_stack(frames: &[FrameInfo], all: bool) {
         let left = frames.iter().filter(|frame| foreign(frame)).count();
         eprintln!("      {left} functions of Rust's library are left out: --all-frames shows them");
     }
+}
+
+/// The name of a function as it stands in the source.
+fn function(name: &str) -> String {
+    harmless(&format!("{:#}", demangle(name)))
 }

@@ -49,6 +49,8 @@ pub fn print(json: &[u8]) -> Result<()> {
     let percent = |count: usize| 100.0 * count as f64 / samples as f64;
     for (name, all) in functions.into_iter().take(MOST) {
         let own = percent(own.get(name).copied().unwrap_or_default());
+        // A name may have anything in it; no letter of it commands the terminal.
+        let name = name.replace(char::is_control, "?");
         println!("host: {own:6.1}%  {:7.1}%  {name}", percent(all));
     }
     Ok(())
