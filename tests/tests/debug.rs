@@ -268,7 +268,7 @@ fn a_damaged_dump_or_guest_is_read_or_refused() {
         let refused = status == Some(1) && said.starts_with("Error: cannot open ");
         assert!(
             read || refused
-                || said.contains("is no core dump")
+                || said.contains("is neither a core dump nor")
                 || said.contains("is not a core module"),
             "seed {seed}: {status:?} {said}"
         );
@@ -557,7 +557,12 @@ fn what_is_no_dump_and_no_profile_is_not_opened() {
     let module = bad.module("module.wasm", "(module (func))");
     refused(open(&bad.missing(), None), &bad.missing(), "cannot read {}", "os error 2");
     for path in [bad.text(), bad.empty()] {
-        refused(open(&path, None), &path, "{} is no core dump and no profile", "at line 1 column");
+        refused(
+            open(&path, None),
+            &path,
+            "{} is neither a core dump nor a profile",
+            "at line 1 column",
+        );
     }
     refused(open(&module, None), &module, "{} may be a core dump: name its guest as well", "\n");
     let first = "cannot open {} with";
@@ -569,7 +574,7 @@ fn what_is_no_dump_and_no_profile_is_not_opened() {
         (r#"{"threads":[{"stringArray":[],"samples":{"stack":[7]}}]}"#, "a sample leads nowhere"),
     ] {
         fs::write(&json, text).unwrap();
-        refused(open(&json, None), &json, "{} is no core dump and no profile", cause);
+        refused(open(&json, None), &json, "{} is neither a core dump nor a profile", cause);
     }
 }
 

@@ -449,7 +449,7 @@ fn an_answer_commands_no_terminal() {
     refused(run(&args, &refuses), &refuses, "{} refuses the request: \\u{1b}\n", "");
     let request = bad.text();
     let output = host("startup_host").args(args).arg(tariff()).arg(&request).assert();
-    refused(output, &tariff(), "{} refuses the request: no JSON: expected ident", "");
+    refused(output, &tariff(), "{} refuses the request: not JSON: expected ident", "");
 }
 
 #[test]

@@ -447,9 +447,9 @@ fn a_value_reaches_the_guest_as_it_was_written() {
 fn a_line_that_is_no_record_is_a_dead_letter() {
     let deep = "[".repeat(100_000);
     let bad: [(&[u8], &str); 10] = [
-        (b"no record", "not a record: no JSON object"),
-        (b"", "not a record: no JSON object"),
-        (br#"["k", null, null, 1]"#, "not a record: no JSON object"),
+        (b"no record", "not a record: it is not a JSON object"),
+        (b"", "not a record: it is not a JSON object"),
+        (br#"["k", null, null, 1]"#, "not a record: it is not a JSON object"),
         (br#"{"value": 1}"#, "not a record: missing field `key`"),
         (br#"{"key": "k"}"#, "not a record: missing field `value`"),
         (br#"{"key": 1, "value": 1}"#, "expected a string"),

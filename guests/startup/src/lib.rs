@@ -40,7 +40,8 @@ const MOST_GRAMS: u64 = 31_500;
 
 impl Guest for Tariff {
     fn handle(request: String) -> Result<String, String> {
-        let request: Value = serde_json::from_str(&request).map_err(|e| format!("no JSON: {e}"))?;
+        let request: Value =
+            serde_json::from_str(&request).map_err(|e| format!("not JSON: {e}"))?;
         let parcels = request["parcels"].as_array().ok_or("there is no list `parcels`")?;
         let (mut cents, mut days) = (0, 0);
         for (index, parcel) in parcels.iter().enumerate() {

@@ -10,7 +10,7 @@ pub fn fahrenheit(value: &str) -> Result<String, String> {
     let celsius = value["celsius"].as_f64().ok_or("the value has no number `celsius`")?;
     let fahrenheit = celsius * 1.8 + 32.0;
     if !(-459.67..1e9).contains(&fahrenheit) {
-        return Err(format!("{celsius} degrees Celsius is no temperature"));
+        return Err(format!("{celsius} degrees Celsius is not a temperature"));
     }
     Ok(json!({ "fahrenheit": (fahrenheit * 10.0).round() / 10.0 }).to_string())
 }

@@ -173,7 +173,7 @@ impl<'a> Dump<'a> {
                 _ => {}
             }
         }
-        let stack = stack.context("it has no section `corestack`, so it is no core dump")?;
+        let stack = stack.context("it has no section `corestack`, so it is not a core dump")?;
         let pages = pages.unwrap_or_default();
         Ok(Self { stack, pages, data, globals, instances, module })
     }

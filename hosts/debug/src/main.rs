@@ -308,7 +308,7 @@ fn open(file: &Path, guest: Option<&String>, all: bool) -> Result<()> {
     let shown = file.display();
     if !bytes.starts_with(b"\0asm") {
         return profile::print(&bytes)
-            .with_context(|| format!("{shown} is no core dump and no profile"));
+            .with_context(|| format!("{shown} is neither a core dump nor a profile"));
     }
     let guest =
         guest.with_context(|| format!("{shown} may be a core dump: name its guest as well"))?;

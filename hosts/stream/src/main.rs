@@ -212,7 +212,7 @@ fn parse(text: String) -> Result<Record, Unreadable> {
         _value: IgnoredAny,
     }
     if !text.trim_start().starts_with('{') {
-        return Err((text, "not a record: no JSON object".to_owned()));
+        return Err((text, "not a record: it is not a JSON object".to_owned()));
     }
     let parsed = serde_json::from_str(&text).and_then(|line: Line| {
         let (id, value) = (field(&text, "id")?, field(&text, "value")?);

@@ -242,7 +242,7 @@ fn measured(results: &Path, row: &Row) -> Result<(f64, f64)> {
     let number = |what: &str| estimates[what]["point_estimate"].as_f64();
     match (number("median"), number("median_abs_dev")) {
         (Some(median), Some(spread)) => Ok((median / row.calls, spread / row.calls)),
-        _ => bail!("{} is none of criterion's", path.display()),
+        _ => bail!("{} was not written by criterion", path.display()),
     }
 }
 
