@@ -93,7 +93,9 @@ async fn fetch(request: &Request<Body>) -> Answer {
     let Ok(outgoing) = Request::get(format!("http://{host}/{path}")).body(Body::empty()) else {
         return text(StatusCode::BAD_REQUEST, "this is no address\n");
     };
-    match Client::new().send(outgoing).await {
+    let mut client = Client::new();
+    client.set_between_bytes_timeout(Duration::from_secs(2)); // of a body that has begun
+    match client.send(outgoing).await {
         Ok(response) => Ok(response),
         Err(error) => text(StatusCode::BAD_GATEWAY, &format!("no answer: {error}\n")),
     }

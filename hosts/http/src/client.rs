@@ -36,11 +36,11 @@ impl FromStr for Asked {
     fn from_str(text: &str) -> Result<Self, String> {
         let (method, rest) = text.split_once(' ').ok_or("write METHOD PATH, such as 'GET /'")?;
         let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        let method = method.parse().map_err(|_| "no method of http".to_owned())?;
+        let method = method.parse().map_err(|_| "not an HTTP method".to_owned())?;
         if !path.starts_with('/') {
             return Err("a path begins with /".to_owned());
         }
-        let path = path.parse().map_err(|error| format!("no path: {error}"))?;
+        let path = path.parse().map_err(|error| format!("not a path: {error}"))?;
         Ok(Self { method, path, body: body.to_owned() })
     }
 }
@@ -49,10 +49,10 @@ impl FromStr for Asked {
 const APART: Duration = Duration::from_millis(300);
 
 /// Sends requests and prints the answers in their order. The next one is sent after the answer to the
-/// one before, or together with it.
+/// one before, or together with it. When nobody reads the answers any more, that is the end.
 ///
 /// # Errors
-/// If the host cannot be reached, or nobody reads the answers.
+/// If the host cannot be reached, or an answer cannot be printed.
 pub async fn play(to: SocketAddr, requests: Vec<Asked>, together: bool) -> Result<()> {
     let mut sent = JoinSet::new();
     let mut answers = vec![String::new(); requests.len()];
@@ -62,12 +62,22 @@ pub async fn play(to: SocketAddr, requests: Vec<Asked>, together: bool) -> Resul
             tokio::time::sleep(APART).await;
         } else {
             collect(&mut sent, &mut answers).await?;
-            io::stdout().write_all(std::mem::take(&mut answers[at]).as_bytes())?;
+            if !print(&std::mem::take(&mut answers[at]))? {
+                return Ok(());
+            }
         }
     }
     collect(&mut sent, &mut answers).await?;
-    io::stdout().write_all(answers.concat().as_bytes())?;
+    print(&answers.concat())?;
     Ok(())
+}
+
+/// Prints a text, and says whether there is still a reader.
+fn print(text: &str) -> io::Result<bool> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
+    }
 }
 
 async fn collect(

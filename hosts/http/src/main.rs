@@ -56,7 +56,7 @@ struct Cli {
     #[arg(long = "request", value_name = "METHOD PATH [BODY]")]
     requests: Vec<Asked>,
     /// Send these requests shortly after each other, without waiting for the answers
-    #[arg(long)]
+    #[arg(long, requires = "requests")]
     together: bool,
 
     #[command(flatten)]
@@ -113,13 +113,19 @@ struct Flags {
     max_at_once: u64,
 }
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 fn count(most: u64) -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..=most)
 }
 
+/// A time, up to a year: a point in time that is too far away to be written is a panic in libraries.
 fn seconds(value: &str) -> Result<Duration, String> {
     let seconds = value.parse().map_err(|_| "write a number, such as 2 or 0.5")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time > YEAR => Err(format!("at most {}, which is a year", YEAR.as_secs())),
+        time => time.map_err(|error| error.to_string()),
+    }
 }
 
 /// A prefix without the slash at its end: it is empty for all paths.
@@ -190,8 +196,9 @@ fn run(cli: Cli) -> Result<()> {
     };
     let grants = Grants { vars: cli.vars, dirs: cli.dirs, outbound: cli.allow };
     let routes = components(cli.routes, cli.folder.as_deref(), cli.component)?;
-    let loader = Loader::new(limits.clone(), grants, cli.reuse)
-        .context("cannot make sandboxes of these limits")?;
+    let loader = Loader::new(limits.clone(), grants, cli.reuse).context(
+        "cannot set memory aside for all instances: give a lower --max-requests or --max-memory-size",
+    )?;
     let load = |(prefix, path): (String, PathBuf)| Ok((prefix, loader.load(&path)?));
     let routes = routes.into_iter().map(load).collect::<Result<Vec<(String, Sandbox)>>>()?;
     let server = Arc::new(Server::new(door, limits, routes));

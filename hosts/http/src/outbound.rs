@@ -1,18 +1,23 @@
-//! The requests that guests send to other servers: to those of a list, a number of them at once, and
-//! never for longer than the request that they are sent for.
+//! The requests that guests send to other servers: to those of a list, and a number of them at once.
+//! They end with the instance that sent them, which may work on for a time after its response.
 //! Notice that this host is built without the function of wasmtime-wasi-http that sends them all.
 //! Run: just run http
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::Sleep;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p3::bindings::http::client::{self, HostWithStore};
@@ -108,15 +113,54 @@ impl Outbound {
             }
         };
         let most = self.most_body;
+        let between = options.and_then(|options| options.between_bytes_timeout);
         let response = response.map(|body| {
             let body = Limited::new(body, most).map_err(|error| match error.downcast() {
                 Ok(error) => Error::Hyper(*error),
                 Err(_) => Error::HttpResponseBodySize(None),
             });
-            body.boxed_unsync()
+            match between {
+                Some(time) => Paced { body, time, wait: None }.boxed_unsync(),
+                None => body.boxed_unsync(),
+            }
         });
         let rest: Sent = Box::new(async move { if open { connection.await } else { Ok(()) } });
         Ok((response, rest))
+    }
+}
+
+/// The body of an answer, each piece of which has to come within a time that the guest has set.
+struct Paced<B> {
+    body: B,
+    time: Duration,
+    /// There while the guest waits for a piece. Between two waits, it may take its time.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for Paced<B> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Poll::Ready(piece) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.wait = None;
+            return Poll::Ready(piece);
+        }
+        let time = self.time;
+        let wait = self.wait.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+        ready!(wait.as_mut().poll(cx));
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -66,7 +66,7 @@ pub struct Limits {
 
 /// Elements of each table; tables and instances of modules in a component; things that it has open at
 /// once, for each request; bytes that are copied for one call; random bytes of one call; bytes that it
-/// prints.
+/// prints for one request.
 const MOST_ELEMENTS: usize = 20_000;
 const MOST_PARTS: u32 = 20;
 const MOST_HANDLES: usize = 200;
@@ -121,6 +121,7 @@ pub struct State {
     table: ResourceTable,
     http: WasiHttpCtx,
     outbound: Outbound,
+    printed: Printed,
     meter: Meter,
 }
 
@@ -144,7 +145,10 @@ struct Meter {
 
 impl ResourceLimiter for Meter {
     // An error, unlike the answer `false`, ends the guest and says why.
-    fn memory_growing(&mut self, now: usize, then: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(&mut self, now: usize, then: usize, own: Option<usize>) -> Result<bool> {
+        if own.is_some_and(|own| then > own) {
+            return Ok(false); // beyond its own maximum the engine gives nothing: nothing is counted
+        }
         let most = self.shared.limits.memory;
         ensure!(then <= most, "it wants more than {most} bytes of memory");
         let more = then.saturating_sub(now);
@@ -308,7 +312,7 @@ impl Sandbox {
         let mut ctx = WasiCtx::builder();
         ctx.envs(&shared.grants.vars).max_random_size(MOST_RANDOM);
         let printed = Printed::default();
-        ctx.stdout(printed.clone()).stderr(printed);
+        ctx.stdout(printed.clone()).stderr(printed.clone());
         for (host, guest) in &shared.grants.dirs {
             ctx.preopened_dir(host, guest, FsPerms::ReadWrite)
                 .with_context(|| format!("cannot grant {}: it is no directory", host.display()))?;
@@ -324,7 +328,7 @@ impl Sandbox {
         http.set_field_size_limit(MOST_FIELDS);
         let outbound = shared.outbound.clone();
         let meter = Meter { shared, taken: 0 };
-        let state = State { ctx: ctx.build(), table, http, outbound, meter };
+        let state = State { ctx: ctx.build(), table, http, outbound, printed, meter };
         let mut store = Store::new(self.linked_engine(), state);
         store.limiter(|state| &mut state.meter);
         store.set_hostcall_fuel(MOST_COPIED);
@@ -436,10 +440,12 @@ impl WorkerState for Worker {
 
     fn on_request_start(
         &self,
-        _: StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, State>,
         exchange: Arc<Exchange>,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        // What one request has had printed takes no room from the next in this instance.
+        store.data().printed.lines().printed = 0;
         let _ = exchange.ended.set(self.ended.subscribe());
         let (time, late) = (self.time, self.late.clone());
         Box::pin(async move {
@@ -493,12 +499,17 @@ struct Printed(Arc<Mutex<Lines>>);
 #[derive(Default)]
 struct Lines {
     begun: Vec<u8>,
+    /// Bytes since the last request has begun.
     printed: usize,
 }
 
 impl Printed {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn print(&self, bytes: &[u8]) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines();
         let room = MOST_PRINTED - lines.printed;
         lines.printed += bytes.len().min(room);
         lines.begun.extend(&bytes[..bytes.len().min(room)]);
@@ -508,7 +519,7 @@ impl Printed {
         }
         if room > 0 && bytes.len() >= room {
             say_of_guest(&std::mem::take(&mut lines.begun));
-            say("host: what this guest prints from here on is dropped");
+            say("host: the rest of what this guest prints is dropped");
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_io_timeout::TimeoutStream;
 use wasmtime::{Error, PoolConcurrencyLimitError};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{InstantiationError, ProxyHandler};
@@ -134,7 +135,12 @@ impl Server {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(self.door.head_time);
             http.max_buf_size(self.door.head_size).max_headers(MOST_HEADERS);
-            let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+            // A reply is over for `handle` when hyper has its last piece, which the client may never
+            // read. Then no other timer runs, and it would hold the connection for ever.
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(self.limits.time));
+            let stream = TokioIo::new(Box::pin(stream));
+            let mut connection = pin!(http.serve_connection(stream, service));
             let mut last = false;
             let ended = loop {
                 // A new client may be about to send its first request, which is still answered.
@@ -174,6 +180,7 @@ impl Server {
             body: Full::default().map_err(|never| match never {}).boxed_unsync(),
             left: self.limits.response_body,
             sent: 0,
+            length: None,
             whole: request.method() == Method::HEAD, // of which only the head is sent
             exchange: exchange.clone(),
             permit: self.in_flight.clone().try_acquire_owned().ok(),
@@ -202,6 +209,11 @@ impl Server {
             }
         };
         reply.status = Some(response.status());
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        reply.length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        // Of these, too, only the head is sent.
+        reply.whole |=
+            matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         std::mem::swap(&mut reply.body, response.body_mut());
         reply.timer = reply.deadline.map(|deadline| {
             tokio::spawn(async move {
@@ -231,7 +243,8 @@ impl Server {
             .route(&head.uri)
             .ok_or_else(|| refuse(StatusCode::NOT_FOUND, "no route leads there"))?;
         let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path);
-        head.uri = uri.build().map_err(|_| refuse(StatusCode::BAD_REQUEST, "its path is none"))?;
+        head.uri =
+            uri.build().map_err(|_| refuse(StatusCode::BAD_REQUEST, "its path is not valid"))?;
         let most = self.limits.request_body;
         let too_long = || {
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &format!("its body is longer than {most} bytes"))
@@ -249,7 +262,7 @@ impl Server {
             Ok(Ok(response)) if response.status().is_informational() => {
                 return Err(refuse(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "its status is none to end with",
+                    "its status is informational (1xx) and cannot be the final one",
                 ));
             }
             Ok(Ok(response)) => return Ok(response),
@@ -364,6 +377,8 @@ struct Reply {
     body: WasiBody,
     left: u64,
     sent: u64,
+    /// What its head says. When so much is sent, hyper does not ask whether there is more.
+    length: Option<u64>,
     whole: bool,
     exchange: Arc<Exchange>,
     permit: Option<OwnedSemaphorePermit>,
@@ -430,8 +445,10 @@ impl Drop for Reply {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        let whole =
-            self.whole || self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+        let whole = self.whole
+            || self.body.is_end_stream()
+            || self.body.size_hint().exact() == Some(0)
+            || self.length == Some(self.sent);
         let whole = whole && self.status.is_some();
         if !whole {
             self.exchange.gone.notify_one();
