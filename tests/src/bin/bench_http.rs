@@ -1,5 +1,6 @@
 //! Measures how many requests per second http_host answers, and how long each of them takes, beside
-//! `wasmtime serve` on the same component and a native server. Writes the table and the plot of the page.
+//! `wasmtime serve` on the same component and a native server. Writes the figures, the plot, and the table
+//! of the page.
 //! Notice that all take turns, so that an hour in which the machine is busy is the same for all.
 //! Run: just bench-http
 
@@ -14,6 +15,12 @@ use tests::{artifacts, command, root};
 
 const FIGURES: &str = "examples/http/figures.md";
 const PLOT: &str = "examples/http/figures.svg";
+const PAGE: &str = "examples/http/README.md";
+
+/// What the table begins with, here and on the page.
+const HEAD: &str = "| server | requests per second, 1 connection | p50 | p99 | requests per second, 32 connections | p50 | p99 |
+|---|---|---|---|---|---|---|
+";
 
 /// A plot has room for short names beside its bars. This is as wide again as these here are longer.
 const NARROW: &str = r#"width="800" height="500" viewBox="0 0 800 500""#;
@@ -139,15 +146,14 @@ fn main() -> Result<()> {
     }
     let date = Command::new("date").arg("+%F").output().context("no date")?;
     let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
+    let cores = thread::available_parallelism().context("nobody knows how many cores there are")?;
     let text = format!(
         "# Figures of http\n\n\
-        `just bench-http` wrote this on {date}, on 2 shared cores, with release builds of all and wasmtime \
+        `just bench-http` wrote this on {date}, on {cores} shared cores, with release builds of all and wasmtime \
         {engine}\nin both hosts, which take instances from a pool. Each request is `GET /`, sent by wrk on the \
         same machine.\nThe figures are medians of {ROUNDS} rounds of {SECONDS} s. http_host writes a line for \
         each request to a file.\n\n\
-        | server | requests per second, 1 connection | p50 | p99 | requests per second, 32 connections | p50 | p99 |\n\
-        |---|---|---|---|---|---|---|\n\
-        {table}\n\
+        {HEAD}{table}\n\
         ![Requests per second with 32 connections, as bars](figures.svg)\n"
     );
     fs::write(root().join(FIGURES), text).context("cannot write the figures")?;
@@ -158,7 +164,12 @@ fn main() -> Result<()> {
         .render_string()?
         .replacen(NARROW, WIDE, 1);
     fs::write(root().join(PLOT), plot + "\n").context("cannot write the plot")?;
-    println!("{FIGURES} and {PLOT} are written");
+    let page = fs::read_to_string(root().join(PAGE)).context("cannot read the page")?;
+    let (before, rest) = page.split_once(HEAD).context("the page has no such table")?;
+    let (_, after) = rest.split_once("\n\n").context("the table of the page has no end")?;
+    let page = format!("{before}{HEAD}{table}\n{after}");
+    fs::write(root().join(PAGE), page).context("cannot write the page")?;
+    println!("{FIGURES}, {PLOT} and {PAGE} are written");
     Ok(())
 }
 
