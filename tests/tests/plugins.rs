@@ -79,6 +79,8 @@ struct Tiny<'a> {
     filter: &'a str,
     describe: &'a str,
     apply: &'a str,
+    /// The pages of its memory, and how many it may have at most.
+    memory: &'a str,
     /// Fields that the record `about` has more than it should.
     more: &'a str,
     /// What it exports besides.
@@ -94,6 +96,7 @@ impl Default for Tiny<'_> {
             filter: "tiny",
             describe: "",
             apply: "",
+            memory: "2",
             more: "",
             exports: "",
         }
@@ -103,7 +106,7 @@ impl Default for Tiny<'_> {
 impl Tiny<'_> {
     /// A plug-in whose filter answers with `tiny`.
     fn bytes(&self) -> Vec<u8> {
-        let Self { interface, name, filter, describe, apply, more, exports } = self;
+        let Self { interface, name, filter, describe, apply, memory, more, exports } = self;
         let (name_len, filter_len) = (hex(name.len()), hex(filter.len()));
         // Of a name only the bytes count, and they are spelled out: it may have any.
         let spelled =
@@ -112,7 +115,7 @@ impl Tiny<'_> {
         let text = format!(
             r#"(component
                 (core module $m
-                    (memory (export "memory") 2)
+                    (memory (export "memory") {memory})
                     (data (i32.const 0) "\00\01\00\00{name_len}\40\00\00\00\05\00\00\00\50\00\00\00\01\00\00\00")
                     (data (i32.const 64) "1.0.0")
                     (data (i32.const 80) "\00\02\00\00{filter_len}\40\00\00\00\05\00\00\00")
@@ -411,9 +414,14 @@ fn grants_belong_to_the_file_and_not_to_the_name_that_a_plug_in_gives_itself() {
 
 #[test]
 fn nothing_is_granted_to_a_plug_in_that_describes_itself() {
-    let folder = rude("[plugins.rude]\nprivate_kib = 1");
-    // What it keeps by the time of its first text is what it was given since.
-    folder.run(&["remember"], "1\n2\n").success().stdout("1\n1 2\n");
+    let manifest = "[tables.people]\n[plugins.rude]\nread = ['people']\nprivate_kib = 1";
+    let folder = rude(manifest);
+    // It tries to open what is granted to it, and its help says how much of that it could.
+    let run = folder.run(&[], "").success().stderr("");
+    run.stdout(contains("has 0 tables, ").and(contains("has 1 ").or(contains("has 2 ")).not()));
+    // For a text it could.
+    let opened = "[] Err(\"the table `people` is only to read\"); [] Ok(())\n";
+    folder.run(&["peek"], "people\n").success().stdout(opened);
 }
 
 #[test]
@@ -440,6 +448,19 @@ fn limits_are_those_of_the_manifest() {
     assert_eq!(run.get_output().stdout.len(), (16 << 20) + 1);
     let folder = rude("[plugins.rude]\nhandles = 3_000\nprivate_kib = 1\nseconds = 30");
     folder.run(&["handles"], "1\n").success().stdout("2000 handles\n");
+}
+
+#[test]
+fn growth_that_is_not_given_is_not_counted() {
+    // It asks for a page beyond its own maximum, 2,000 times for each text.
+    let apply = "(local $left i32) (local.set $left (i32.const 2000))
+        (loop
+            (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if 0 (local.get $left)))";
+    let folder = Folder::new(&[], "");
+    folder.write("tiny.wasm", &Tiny { apply, memory: "2 2", ..Default::default() }.bytes());
+    folder.run(&["tiny"], "a\nb\n").success().stdout("tiny\ntiny\n").stderr("");
 }
 
 #[test]
@@ -490,7 +511,7 @@ fn a_new_file_takes_over_and_a_bad_one_does_not() {
             "host: number.wasm has changed and takes over",
             "host: unseen.wasm has changed and takes over",
             "host: number.wasm stays as it was: it is not a component (it is a core module, or not WebAssembly)",
-            "host: number.wasm stays as it was: it has the filter `number` no more",
+            "host: number.wasm stays as it was: it no longer has the filter `number`",
             "host: number.wasm stays as it was: it is not a file",
             "host: number.wasm has changed and takes over",
         ]
@@ -513,10 +534,12 @@ fn a_new_manifest_takes_over_and_a_bad_one_does_not() {
     says("Ada Lovelace 2", "the countess 2");
     folder.write("plugins.toml", b"[plugins.mask]\nread = ['nothing']");
     says("Ada Lovelace 3", "the countess 3");
-    fs::remove_file(folder.path("plugins.toml")).unwrap();
+    fs::write(folder.path("plugins.toml"), "").unwrap(); // as it is when somebody begins to write it
     says("Ada Lovelace 4", "the countess 4");
+    fs::remove_file(folder.path("plugins.toml")).unwrap();
+    says("Ada Lovelace 5", "the countess 5");
     folder.write("plugins.toml", private.as_bytes()); // without the table, and without the grant
-    running.write("Ada Lovelace 5\n");
+    running.write("Ada Lovelace 6\n");
     running.stdin = None;
     assert_eq!(running.line(), "");
     let (status, errors) = running.ends();
@@ -528,12 +551,13 @@ fn a_new_manifest_takes_over_and_a_bad_one_does_not() {
         [
             "host: plugins.toml has changed and takes over",
             &format!(
-                "host: plugins.toml holds on as it was: {} grants mask the table `nothing`, and there is none: write [tables.nothing]",
+                "host: plugins.toml stays in force as it was: {} grants mask the table `nothing`, and there is none: write [tables.nothing]",
                 toml.display()
             ),
-            "host: plugins.toml is gone; what it says holds on",
+            "host: plugins.toml stays in force as it was: it is empty",
+            "host: plugins.toml is gone; what it said still holds",
             "host: plugins.toml has changed and takes over",
-            "host: line 5 is left out: mask refuses it: the table `people` is not granted to mask",
+            "host: line 6 is left out: mask refuses it: the table `people` is not granted to mask",
         ]
     );
 }
@@ -544,7 +568,9 @@ fn what_a_plug_in_chose_commands_no_terminal() {
     let spelled = "\\u{1b}[31mred\\u{1b}]0;title\\u{7}";
     folder.run(&[], "").success().stdout(
         contains(format!("rude.wasm: rude {spelled}\n"))
-            .and(contains(format!("    loop           commands a terminal {spelled}\n")))
+            .and(contains(format!(
+                "    loop           has 0 tables, commands a terminal {spelled}\n"
+            )))
             .and(contains('\u{1b}').not()),
     );
     for (filter, said) in [

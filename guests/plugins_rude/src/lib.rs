@@ -42,7 +42,8 @@ const NAMES: [&str; 18] = [
 
 impl filters::Guest for Rude {
     fn describe() -> About {
-        let help = format!("commands a terminal {COMMANDS}");
+        let opened = [Table::open("people"), Table::private()].into_iter().flatten().count();
+        let help = format!("has {opened} tables, commands a terminal {COMMANDS}");
         let filter = |name: &str| Filter { name: name.into(), help: help.clone() };
         let filters = NAMES.map(filter).to_vec();
         About { name: "rude".into(), version: COMMANDS.into(), filters }

@@ -242,18 +242,18 @@ impl Folder {
         let file = stamp(&self.path);
         if file != self.file {
             self.file = file;
-            match Manifest::read(&self.path) {
-                Ok(manifest) if file.is_some() => {
+            match Manifest::read_again(&self.path) {
+                Ok(Some(manifest)) => {
                     self.manifest = Arc::new(manifest);
                     for loaded in &mut self.plugins {
                         loaded.plugin.set_terms(&self.manifest);
                     }
                     eprintln!("host: plugins.toml has changed and takes over");
                 }
-                Ok(_) => eprintln!("host: plugins.toml is gone; what it says holds on"),
+                Ok(None) => eprintln!("host: plugins.toml is gone; what it said still holds"),
                 Err(error) => {
                     let reason = one_line(&format!("{error:#}"));
-                    eprintln!("host: plugins.toml holds on as it was: {reason}");
+                    eprintln!("host: plugins.toml stays in force as it was: {reason}");
                 }
             }
         }
@@ -268,7 +268,7 @@ impl Folder {
                 let has = &new.about().filters;
                 for filter in had {
                     let there = has.iter().any(|other| other.name == filter.name);
-                    ensure!(there, "it has the filter `{}` no more", filter.name);
+                    ensure!(there, "it no longer has the filter `{}`", filter.name);
                 }
                 Ok(new)
             });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use wasmtime::error::Context;
-use wasmtime::{Result, ensure};
+use wasmtime::{Result, bail, ensure};
 
 /// The values of a table of the program, by their keys.
 pub type Table = BTreeMap<String, String>;
@@ -61,19 +61,39 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
     Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
+/// The text of a file, if there is one.
+fn text(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
 impl Manifest {
-    /// Reads a manifest. Where there is none, nothing is granted.
+    /// Reads the manifest of a folder that is opened. Where there is none, nothing is granted.
     ///
     /// # Errors
     /// If it cannot be read, says what this program does not know, or grants what is not there.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(path, &text(path)?.unwrap_or_default())
+    }
+
+    /// Reads a manifest that has changed, or nothing if it is gone.
+    ///
+    /// # Errors
+    /// As those of `read`; and if it is empty, for then somebody has just begun to write it.
+    pub fn read_again(path: &Path) -> Result<Option<Self>> {
+        match text(path)? {
+            Some(text) if text.trim().is_empty() => bail!("it is empty"),
+            Some(text) => Self::parse(path, &text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self> {
         let file = path.display();
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            text => text.with_context(|| format!("cannot read {file}"))?,
-        };
         let manifest: Self =
-            toml::from_str(&text).with_context(|| format!("{file} is no manifest"))?;
+            toml::from_str(text).with_context(|| format!("{file} is not a valid manifest"))?;
         for (name, terms) in &manifest.plugins {
             for table in &terms.read {
                 let there = manifest.tables.contains_key(table);

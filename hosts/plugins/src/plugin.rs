@@ -40,7 +40,7 @@ mod world {
     });
 }
 
-/// What a plug-in need not have. Those that were built before version 1.1.0 have it not.
+/// What a plug-in need not have. Those that were built before version 1.1.0 do not have it.
 const ENDING: &str = "text:plugins/ending@1.1.0";
 type Finish = TypedFunc<(String,), (Result<Option<String>, String>,)>;
 
@@ -127,7 +127,10 @@ impl WasiView for State {
 
 impl ResourceLimiter for State {
     // An error, unlike the answer `false`, ends the guest and says why.
-    fn memory_growing(&mut self, now: usize, then: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(&mut self, now: usize, then: usize, own: Option<usize>) -> Result<bool> {
+        if own.is_some_and(|own| then > own) {
+            return Ok(false); // beyond its own maximum the engine gives nothing: nothing is counted
+        }
         let left = self.memory.checked_sub(then.saturating_sub(now));
         self.memory = left.with_context(|| {
             format!("it wants more than {} MiB of memory", self.terms.memory_mib)
@@ -135,7 +138,10 @@ impl ResourceLimiter for State {
         Ok(true)
     }
 
-    fn table_growing(&mut self, now: usize, then: usize, _: Option<usize>) -> Result<bool> {
+    fn table_growing(&mut self, now: usize, then: usize, own: Option<usize>) -> Result<bool> {
+        if own.is_some_and(|own| then > own) {
+            return Ok(false);
+        }
         let left = self.elements.checked_sub(then.saturating_sub(now));
         self.elements =
             left.with_context(|| format!("it wants more than {MOST_ELEMENTS} table elements"))?;
