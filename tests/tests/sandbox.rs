@@ -159,6 +159,14 @@ fn memory_is_limited_in_sum() {
         ),
         limit,
     );
+    // What its own maximum forbids is not given, and so it is not counted.
+    let refused = r#"(module (memory 1 2) (func (export "_start") (local $left i32)
+        (local.set $left (i32.const 2000))
+        (loop
+            (if (i32.ne (memory.grow (i32.const 2)) (i32.const -1)) (then unreachable))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if 0 (local.get $left)))))"#;
+    assert_eq!(wat(refused).ended.unwrap(), 0);
     // Two modules of 40 MiB each.
     let half = "(core module $half (memory 640))";
     let run = r#"(core module $run (func (export "run") (result i32) (i32.const 0)))"#;

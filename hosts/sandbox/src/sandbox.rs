@@ -171,13 +171,19 @@ struct Meter {
 
 impl ResourceLimiter for Meter {
     // An error, unlike the answer `false`, ends the guest and says why.
-    fn memory_growing(&mut self, now: usize, then: usize, _: Option<usize>) -> Result<bool> {
+    fn memory_growing(&mut self, now: usize, then: usize, own: Option<usize>) -> Result<bool> {
+        if own.is_some_and(|own| then > own) {
+            return Ok(false); // beyond its own maximum the engine gives nothing: nothing is counted
+        }
         let limit = Limit::Memory(self.limits.memory);
         self.memory = self.memory.checked_sub(then.saturating_sub(now)).ok_or(limit)?;
         Ok(true)
     }
 
-    fn table_growing(&mut self, now: usize, then: usize, _: Option<usize>) -> Result<bool> {
+    fn table_growing(&mut self, now: usize, then: usize, own: Option<usize>) -> Result<bool> {
+        if own.is_some_and(|own| then > own) {
+            return Ok(false);
+        }
         let limit = Limit::TableElements(self.limits.table_elements);
         let more = then.saturating_sub(now);
         self.table_elements = self.table_elements.checked_sub(more).ok_or(limit)?;
