@@ -137,9 +137,11 @@ fn alone(example: &str) {
             artifacts(cargo.env("CARGO_TARGET_DIR", target()).arg("build"));
             continue;
         }
-        // With the lock file of the workspace nothing is looked up.
+        // With the lock file of the workspace nothing is looked up. With its profiles, what is below the
+        // crate is what is built or checked here already.
         copy(&root().join("Cargo.lock"), &copied.join("Cargo.lock")).unwrap();
-        cargo.env("CARGO_TARGET_DIR", target().join("crates"));
+        fs::write(copied.join("Cargo.toml"), as_here(&manifest)).unwrap();
+        cargo.env("CARGO_TARGET_DIR", target());
         if part.starts_with("hosts") {
             artifacts(cargo.arg("check"));
         } else {
@@ -148,6 +150,17 @@ fn alone(example: &str) {
             assert!(made.iter().any(|file| file.ends_with(&name)), "no {name} among {made:?}");
         }
     }
+}
+
+/// The manifest of a crate, with the profiles and the resolver of this workspace.
+fn as_here(manifest: &str) -> String {
+    let table = |text: &str| text.parse::<toml::Table>().unwrap();
+    let mut manifest = table(manifest);
+    let mut workspace = table(&fs::read_to_string(root().join("Cargo.toml")).unwrap());
+    let resolver = workspace["workspace"]["resolver"].clone();
+    manifest["package"].as_table_mut().unwrap().insert("resolver".to_owned(), resolver);
+    manifest.insert("profile".to_owned(), workspace.remove("profile").unwrap());
+    manifest.to_string()
 }
 
 /// What belongs to `example`, relative to the root.
