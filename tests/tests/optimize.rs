@@ -124,8 +124,8 @@ fn steps(dir: &Path, mut row: impl FnMut(&[String], &Path)) {
             _ => {
                 settings.push(adds.join(" "));
                 let mut cargo = command("cargo", &root());
-                // With it, the dev profile splits a crate in more pieces; CI goes without it, and takes one.
-                cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "16");
+                // With it, the dev profile splits a crate in more pieces, and CI goes without it.
+                cargo.env("CARGO_INCREMENTAL", "0");
                 cargo.args(["build", "--target", "wasm32-wasip1", "--package", "optimize_guest"]);
                 for setting in &settings[1..] {
                     match setting.starts_with("profile") {

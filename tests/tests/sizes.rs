@@ -19,10 +19,8 @@ const LEFT_OUT: [&str; 3] = ["compose_wac", "extism", "extism_rude"];
 /// but from the root, so that what other tests have built is used.
 fn size(name: &str, target: &str, profile: &str) -> u64 {
     let mut cargo = command("cargo", &root());
-    // Into how many pieces a crate is split makes a difference: more where builds are incremental, and fewer
-    // in CI. cargo keeps each kind.
-    cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_CODEGEN_UNITS", "16");
-    cargo.args(["build", "--profile", profile, "--target", target]);
+    // Incremental builds split a crate in more pieces, and CI goes without. cargo keeps both.
+    cargo.env("CARGO_INCREMENTAL", "0").args(["build", "--profile", profile, "--target", target]);
     cargo.arg("--package").arg(format!("{name}_guest"));
     let config = Path::new("guests").join(name).join(".cargo/config.toml");
     if fs::read_to_string(root().join(&config)).unwrap().contains("rustflags") {
