@@ -89,7 +89,11 @@ fn tested(name: &str, project: &Path) -> Result<(), Failed> {
     // This runs the page, which begins with `just run`.
     let tested = just(&["test"]);
     assert!(tested.contains(&format!("test {name} ... ok")), "the page did not run: {tested}");
-    assert!(just(&[]).contains("    run example="), "`just` lists the recipes");
+    let recipes = just(&[]);
+    assert!(
+        recipes.contains(&format!("    run example=\"{name}\" ")),
+        "not the recipes: {recipes}"
+    );
     assert_eq!(fs::read_dir(project.join("examples")).unwrap().count(), 1);
 
     // `cargo test` for WASI works where there is a runner: the host that it names came along.

@@ -99,7 +99,7 @@ fn project(example: &str, dir: &Path, name: Option<&str>) -> Result<()> {
         })?;
     }
     place(Path::new("justfile"), &dir, None)?;
-    edit(&dir.join("justfile"), |text| Ok(justfile(text)))?;
+    edit(&dir.join("justfile"), |text| Ok(justfile(text, name)))?;
     place(Path::new("tests/Cargo.toml"), &dir, None)?;
     edit(&dir.join("tests/Cargo.toml"), |text| manifest(text, &dir.join("tests")))?;
     let text = readme(name, dir.join("wit").is_dir(), with_runner.as_deref(), &beside);
@@ -304,8 +304,9 @@ fn check_folder(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The justfile without what is for the collection.
-fn justfile(text: &str) -> String {
+/// The justfile without what is for the collection. Its `run` runs the example `name`, the only one there
+/// is, unless told otherwise.
+fn justfile(text: &str, name: &str) -> String {
     let kept = text.split("\n\n").filter(|recipe| !recipe.contains("[group('collection')"));
     let text = kept.collect::<Vec<_>>().join("\n\n");
     let (head, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
@@ -328,6 +329,7 @@ fn justfile(text: &str) -> String {
         ),
     ];
     let rest = changes.iter().fold(rest, |rest, (from, to)| rest.replace(from, to));
+    let rest = rest.replace("\nrun example=\"\" ", &format!("\nrun example=\"{name}\" "));
     format!("{first}\n\n{rest}")
 }
 
