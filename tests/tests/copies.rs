@@ -5,10 +5,6 @@
 //! what is built here already: cargo builds again only what belongs to an example.
 //! Run: cargo test -p tests --test copies -- EXAMPLE
 //!
-//! The tests of a copy are its original's under another name. They run for an example that is asked for,
-//! as `just test EXAMPLE` does, and for the first of all; of the others they are compiled, for running
-//! all of them twice takes a third of an hour. The page of each copy is run in any case.
-//!
 //! An example whose files are as they were when it passed is not copied again, which is said; with
 //! CI in the environment it always is.
 
@@ -30,44 +26,22 @@ use walkdir::WalkDir;
 /// would make a second build quick.
 const VARS: [(&str, &str); 2] = [("CARGO_NET_OFFLINE", "true"), ("CARGO_INCREMENTAL", "0")];
 
-/// What is done with the tests of a copy.
-#[derive(Clone, Copy, PartialEq)]
-enum Tests {
-    Run,
-    Compiled,
-}
-
 fn main() {
-    let arguments = Arguments::from_args();
-    let first = examples().into_iter().next();
     let trials = examples().into_iter().map(|example| {
-        let asked_for = arguments.filter.is_some() || first.as_ref() == Some(&example);
-        let (tests, kind) = match asked_for {
-            true => (Tests::Run, ""),
-            false => (Tests::Compiled, "its tests are compiled"),
-        };
-        let trial = Trial::test(example.clone(), move || {
+        Trial::test(example.clone(), move || {
             let passed = target().join("passed").join(&example);
             let files = fingerprint(&example);
-            let earlier = fs::read_to_string(&passed).unwrap_or_default();
-            let same = match earlier.split_once(' ') {
-                Some((earlier, how)) => {
-                    earlier == files && (how == "run" || tests == Tests::Compiled)
-                }
-                None => false,
-            };
+            let same = fs::read_to_string(&passed).is_ok_and(|earlier| earlier == files);
             if same && env::var_os("CI").is_none() {
                 eprintln!("{example}: as it was when its copies passed, not copied again");
                 return Ok(());
             }
-            check(&example, tests)?;
+            check(&example)?;
             fs::create_dir_all(passed.parent().ok_or("a folder")?)?;
-            let how = if tests == Tests::Run { "run" } else { "compiled" };
-            Ok(fs::write(passed, format!("{files} {how}"))?)
-        });
-        trial.with_kind(kind)
+            Ok(fs::write(passed, files)?)
+        })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
     // The test programs of the projects are large, and not needed again. They have the same names in
     // each, so that they are removed when no other copy is being tested.
     for project in TESTED.lock().unwrap().iter() {
@@ -79,7 +53,7 @@ fn main() {
 /// The projects that were tested.
 static TESTED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-fn check(example: &str, tests: Tests) -> Result<(), Failed> {
+fn check(example: &str) -> Result<(), Failed> {
     // What is built and run is the renamed project, whose files are all of the plain one, rewritten. Of
     // the plain ones the first example's stands for all.
     let project = new(example, example, None);
@@ -88,13 +62,13 @@ fn check(example: &str, tests: Tests) -> Result<(), Failed> {
         let output = succeed(command("just", &project).arg("lint"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!said.contains("ing wasmtime v"), "just lint builds or checks wasmtime: {said}");
-        tested(example, &project, tests)?;
+        tested(example, &project)?;
         spared(example, &project);
     }
 
     let name = format!("my_{example}");
     let renamed = new(example, &name, Some(&name));
-    tested(&name, &renamed, tests)?;
+    tested(&name, &renamed)?;
     let left = format!("{example}_");
     for entry in WalkDir::new(&renamed).into_iter().filter_entry(|e| e.file_name() != "target") {
         let part = entry?.file_name().to_string_lossy().into_owned();
@@ -107,19 +81,13 @@ fn check(example: &str, tests: Tests) -> Result<(), Failed> {
 
 /// What must hold of a new project whose example is called `name`. Its sources are changed by it: the
 /// solution of the page's exercise is applied last.
-fn tested(name: &str, project: &Path, tests: Tests) -> Result<(), Failed> {
-    let said = |program: &str, arguments: &[&str]| {
-        let output = succeed(command(program, project).args(arguments));
+fn tested(name: &str, project: &Path) -> Result<(), Failed> {
+    let just = |arguments: &[&str]| {
+        let output = succeed(command("just", project).args(arguments));
         String::from_utf8(output.stdout).unwrap()
     };
-    let just = |arguments: &[&str]| said("just", arguments);
     // This runs the page, which begins with `just run`.
-    let tested = if tests == Tests::Run {
-        just(&["test"])
-    } else {
-        said("cargo", &["test", "--package", "tests", "--no-run"]);
-        said("cargo", &["test", "--package", "tests", "--test", "walkthroughs"])
-    };
+    let tested = just(&["test"]);
     assert!(tested.contains(&format!("test {name} ... ok")), "the page did not run: {tested}");
     let recipes = just(&[]);
     assert!(
@@ -245,7 +213,7 @@ fn fingerprint(example: &str) -> String {
             }
         }
     }
-    format!("{:016x}", hasher.finish())
+    format!("{:016x}\n", hasher.finish())
 }
 
 /// A new project from `example` at `place`, by `just new`. Its `target` is a link, because pages name
