@@ -1,7 +1,7 @@
 //! That examples can be taken away: as a project by `just new`, under another name, and crate by
 //! crate; and that the solution of a page's exercise does what the page says, in such a project.
 //! Notice that nothing here touches the network once everything in Cargo.lock is fetched, and that
-//! projects are made at the same places in each run, in one target folder which begins as links to
+//! projects are made at the same places in each run, and built into folders which begin as links to
 //! what is built here already: cargo builds again only what belongs to an example.
 //! Run: cargo test -p tests --test copies -- EXAMPLE
 //!
@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::SystemTime;
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -29,7 +30,7 @@ const VARS: [(&str, &str); 2] = [("CARGO_NET_OFFLINE", "true"), ("CARGO_INCREMEN
 fn main() {
     let trials = examples().into_iter().map(|example| {
         Trial::test(example.clone(), move || {
-            let passed = target().join("passed").join(&example);
+            let passed = tests::target().join("copies/passed").join(&example);
             let files = fingerprint(&example);
             let same = fs::read_to_string(&passed).is_ok_and(|earlier| earlier == files);
             if same && env::var_os("CI").is_none() {
@@ -290,48 +291,63 @@ fn empty(name: &str) -> PathBuf {
     dir
 }
 
-/// The folder that all copies build into. It begins with links to what this workspace has built,
-/// leaving out what is built from its own crates, so that nothing of a copy can come from here.
+thread_local! {
+    /// Which of the folders to build into is for this thread.
+    static THREAD: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
+}
+
+/// The folder that the copies of this thread build into. In one for all, each thread would wait while
+/// cargo builds for another.
 fn target() -> PathBuf {
-    static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
-        let (from, to) = (tests::target(), tests::target().join("copies"));
-        let (packages, programs) = members();
-        // A test is called as a crate may be, such as tokio, but it is no library.
-        let own = |kind: &str, name: &str| {
-            let library = name.strip_prefix("lib");
-            let program = kind == "deps" && library.is_none();
-            let name = library.unwrap_or(name);
-            let crate_name = name.rsplit_once('-').map_or(name, |(name, _)| name);
-            let crate_name = crate_name.replace('-', "_");
-            packages.contains(&crate_name)
-                || (program && programs.contains(&crate_name))
-                || crate_name.ends_with("_host")
-        };
-        let walk = WalkDir::new(&from).min_depth(1).into_iter();
-        let wanted = walk.filter_entry(|entry| {
-            let path = entry.path().strip_prefix(&from).unwrap();
-            let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-            let kind =
-                parts.iter().position(|part| ["deps", "build", ".fingerprint"].contains(&&**part));
-            match kind {
-                // PROFILE, TARGET or TARGET/PROFILE
-                None => parts.len() <= 2 && !["copies", "cargo-timings"].contains(&&*parts[0]),
-                Some(kind) => parts.get(kind + 1).is_none_or(|name| !own(&parts[kind], name)),
-            }
-        });
-        for entry in wanted.map(Result::unwrap) {
-            let path = entry.path().strip_prefix(&from).unwrap();
-            let inside =
-                path.iter().any(|part| part == "deps" || part == "build" || part == ".fingerprint");
-            if entry.file_type().is_file() && inside && !to.join(path).exists() {
-                fs::create_dir_all(to.join(path).parent().unwrap()).unwrap();
-                fs::hard_link(entry.path(), to.join(path)).unwrap();
-            }
-        }
-        fs::create_dir_all(&to).unwrap();
-        to
+    static TARGETS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
+        let from = tests::target();
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let targets = (0..threads).map(|thread| from.join("copies").join(thread.to_string()));
+        targets.inspect(|to| link(&from, to)).collect()
     });
-    TARGET.clone()
+    TARGETS[THREAD.with(|thread| thread % TARGETS.len())].clone()
+}
+
+/// Puts links into `to` to what this workspace has built in `from`, leaving out what is built from its
+/// own crates, so that nothing of a copy can come from here.
+fn link(from: &Path, to: &Path) {
+    let (packages, programs) = members();
+    // A test is called as a crate may be, such as tokio, but it is no library.
+    let own = |kind: &str, name: &str| {
+        let library = name.strip_prefix("lib");
+        let program = kind == "deps" && library.is_none();
+        let name = library.unwrap_or(name);
+        let crate_name = name.rsplit_once('-').map_or(name, |(name, _)| name);
+        let crate_name = crate_name.replace('-', "_");
+        packages.contains(&crate_name)
+            || (program && programs.contains(&crate_name))
+            || crate_name.ends_with("_host")
+    };
+    let walk = WalkDir::new(from).min_depth(1).into_iter();
+    let wanted = walk.filter_entry(|entry| {
+        let path = entry.path().strip_prefix(from).unwrap();
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        let kind =
+            parts.iter().position(|part| ["deps", "build", ".fingerprint"].contains(&&**part));
+        match kind {
+            // PROFILE, TARGET or TARGET/PROFILE
+            None => parts.len() <= 2 && !["copies", "cargo-timings"].contains(&&*parts[0]),
+            Some(kind) => parts.get(kind + 1).is_none_or(|name| !own(&parts[kind], name)),
+        }
+    });
+    for entry in wanted.map(Result::unwrap) {
+        let path = entry.path().strip_prefix(from).unwrap();
+        let inside =
+            path.iter().any(|part| part == "deps" || part == "build" || part == ".fingerprint");
+        if entry.file_type().is_file() && inside && !to.join(path).exists() {
+            fs::create_dir_all(to.join(path).parent().unwrap()).unwrap();
+            fs::hard_link(entry.path(), to.join(path)).unwrap();
+        }
+    }
+    fs::create_dir_all(to).unwrap();
 }
 
 /// What cargo calls this workspace's own packages, and their libraries, programs and tests.
