@@ -128,11 +128,11 @@ lint: targets
     done
 
 # Stop with one line unless there is such an example
-[group('collection'), no-exit-message, positional-arguments, private]
+[no-exit-message, positional-arguments, private]
 known example:
     @[ -n "$1" ] && [ -f "examples/$1/run.just" ] || cargo run --quiet --package tests --bin nearest -- -- "$1"
 
-[group('collection'), no-exit-message, positional-arguments, private]
+[no-exit-message, positional-arguments, private]
 known-or-all example:
     @[ -z "$1" ] || {{ just }} known "$1"
 

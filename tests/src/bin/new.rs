@@ -316,6 +316,11 @@ fn justfile(text: &str, name: &str) -> String {
     let changes = [
         (" --test copies", ""),
         (", and a project made of it", ""),
+        // Of few names there is no need to look for the nearest.
+        (
+            r#"cargo run --quiet --package tests --bin nearest -- -- "$1""#,
+            r#"{ echo "error: no example \`$1\`: there is" $(ls examples) >&2; exit 1; }"#,
+        ),
         (
             "    # The hosts and the tests without the guests, whose features other crates would be checked for \
              again.\n    \
@@ -328,22 +333,8 @@ fn justfile(text: &str, name: &str) -> String {
     ];
     let rest = changes.iter().fold(rest, |rest, (from, to)| rest.replace(from, to));
     let rest = rest.replace("\nrun example=\"\" ", &format!("\nrun example=\"{name}\" "));
-    let rest =
-        rest.replacen("# Install the targets", &format!("{KNOWN}\n# Install the targets"), 1);
     format!("{first}\n\n{rest}")
 }
-
-/// In a project there is no need to look for the nearest name: it has few.
-const KNOWN: &str = r#"# Stop with one line unless there is such an example
-[no-exit-message, positional-arguments, private]
-known example:
-    @[ -n "$1" ] && [ -f "examples/$1/run.just" ] || \
-        { echo "error: no example \`$1\`: there is" $(ls examples) >&2; exit 1; }
-
-[no-exit-message, positional-arguments, private]
-known-or-all example:
-    @[ -z "$1" ] || {{ just }} known "$1"
-"#;
 
 /// The root's Cargo.toml, in which only those crates are excluded that are in `dir`.
 fn workspace(text: &str, dir: &Path, rename: &Rename) -> String {
