@@ -12,10 +12,9 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::SystemTime;
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -291,24 +290,18 @@ fn empty(name: &str) -> PathBuf {
     dir
 }
 
-thread_local! {
-    /// Which of the folders to build into is for this thread.
-    static THREAD: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    };
-}
-
 /// The folder that the copies of this thread build into. In one for all, each thread would wait while
 /// cargo builds for another.
 fn target() -> PathBuf {
-    static TARGETS: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
-        let from = tests::target();
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let targets = (0..threads).map(|thread| from.join("copies").join(thread.to_string()));
-        targets.inspect(|to| link(&from, to)).collect()
+    static COUNT: Mutex<usize> = Mutex::new(0);
+    thread_local!(static TARGET: PathBuf = {
+        let mut count = COUNT.lock().unwrap();
+        let to = tests::target().join("copies").join(count.to_string());
+        *count += 1;
+        link(&tests::target(), &to);
+        to
     });
-    TARGETS[THREAD.with(|thread| thread % TARGETS.len())].clone()
+    TARGET.with(PathBuf::clone)
 }
 
 /// Puts links into `to` to what this workspace has built in `from`, leaving out what is built from its
