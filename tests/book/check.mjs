@@ -28,7 +28,7 @@ const browser = await chromium.launch({
     // No other site can be reached: a request for one is a fault, and gets no answer.
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
 });
-const half = pages.length / 2;
+const half = Math.floor(pages.length / 2);
 try {
     // Each in a tab of its own, at the same time: most of it is waiting.
     await Promise.all([
@@ -78,7 +78,7 @@ async function tab(viewport) {
     // Not context.route, which turns off Chromium's cache: each page would load all scripts again.
     page.on("request", (request) => {
         const url = new URL(request.url());
-        if (/^(http|ws)s?:$/.test(url.protocol) && url.origin !== origin) fault(`it asks another site: ${url}`);
+        if (/^https?:$/.test(url.protocol) && url.origin !== origin) fault(`it asks another site: ${url}`);
     });
     return { page, fault };
 }
